@@ -1,0 +1,89 @@
+/** What kind of trouble an error is; decides the exit code of the command line tool. */
+export type ErrorCategory = 'usage' | 'environment' | 'content' | 'trust' | 'internal'
+
+/**
+ * Every error code Tare can produce. Codes are stable: they are never renamed and never change category.
+ * `meaning` says what happened in one sentence; `docs/errors.md` is checked against this table by `npm run check:docs`.
+ */
+export const ERROR_CATALOGUE = {
+  // usage: the request itself can't be served; nothing was tried
+  INVALID_ARGUMENT: { category: 'usage', meaning: 'A flag or argument has a value that is not allowed' },
+  INVALID_REFERENCE: { category: 'usage', meaning: 'A reference does not follow the syntax of its transport' },
+  UNKNOWN_TRANSPORT: { category: 'usage', meaning: 'A reference has no transport prefix, or one Tare does not know' },
+  AMBIGUOUS_IMAGE: {
+    category: 'usage',
+    meaning: 'The archive or layout holds several images and the reference picks none',
+  },
+  PLATFORM_REQUIRED: {
+    category: 'usage',
+    meaning: 'The verb or destination needs one image and got an index of several platforms',
+  },
+  NO_MATCHING_PLATFORM: { category: 'usage', meaning: 'No member of the index matches the wanted platform' },
+  DESTINATION_EXISTS: { category: 'usage', meaning: 'The destination exists and would be overwritten' },
+  UNSUPPORTED_BY_DESTINATION: {
+    category: 'usage',
+    meaning: 'The destination cannot hold this kind of image without changing it',
+  },
+  SCHEMA1_UNSUPPORTED: {
+    category: 'usage',
+    meaning: 'The image is a Docker schema 1 manifest, which Tare does not handle yet',
+  },
+  READ_ONLY: { category: 'usage', meaning: 'The transport or reference can only be read' },
+  NODE_TOO_OLD: { category: 'usage', meaning: 'The running Node.js is older than Tare needs' },
+
+  // environment: the world around Tare said no; trying again elsewhere or later may work
+  FILE_NOT_FOUND: { category: 'environment', meaning: 'A file or directory does not exist' },
+  FILE_ACCESS: { category: 'environment', meaning: 'A file or directory could not be read or written' },
+  DISK_FULL: { category: 'environment', meaning: 'The disk has no room for a spool, blob or output file' },
+  NETWORK: { category: 'environment', meaning: 'A connection failed, was cut off or timed out' },
+  TLS: { category: 'environment', meaning: 'The TLS certificate of a host was not accepted' },
+  AUTH_REQUIRED: { category: 'environment', meaning: 'The registry wants credentials, or refused those it got' },
+  AUTH_FILE: { category: 'environment', meaning: 'A credential file could not be understood' },
+  CREDENTIAL_HELPER: { category: 'environment', meaning: 'A credential helper program failed' },
+  REGISTRY_REFUSED: { category: 'environment', meaning: 'The registry answered with an error' },
+  RATE_LIMITED: { category: 'environment', meaning: 'The registry asked to slow down and kept asking' },
+  REGISTRY_PROTOCOL: {
+    category: 'environment',
+    meaning: 'The registry answered in a way the distribution specification does not allow',
+  },
+  WORKER_FAILED: { category: 'environment', meaning: 'A worker thread died, most likely for want of memory' },
+  MEMORY_LIMIT: { category: 'environment', meaning: 'The work does not fit in the memory that --memory allows' },
+
+  // content: bytes are not what they should be
+  NOT_FOUND: { category: 'content', meaning: 'The image, manifest or tag does not exist at the source' },
+  BLOB_NOT_FOUND: { category: 'content', meaning: 'A blob that a manifest names does not exist at the source' },
+  DIGEST_MISMATCH: { category: 'content', meaning: 'Bytes do not have the digest their descriptor states' },
+  SIZE_MISMATCH: { category: 'content', meaning: 'There are fewer or more bytes than the descriptor states' },
+  INVALID_DIGEST: { category: 'content', meaning: 'A digest is malformed or uses an unknown algorithm' },
+  INVALID_DOCUMENT: {
+    category: 'content',
+    meaning: 'A manifest, index, config or other JSON document breaks its specification',
+  },
+  LIMIT_EXCEEDED: {
+    category: 'content',
+    meaning: 'Foreign content is larger, deeper or more numerous than Tare accepts',
+  },
+  CORRUPT_GZIP: { category: 'content', meaning: 'A gzip stream is damaged or cut off' },
+  CORRUPT_ZSTD: { category: 'content', meaning: 'A Zstandard stream is damaged or cut off' },
+  CORRUPT_TAR: { category: 'content', meaning: 'A tar archive is damaged or cut off' },
+  UNSAFE_PATH: { category: 'content', meaning: 'A name in an archive would leave the directory it belongs to' },
+  INVALID_ARCHIVE: {
+    category: 'content',
+    meaning: 'The archive or directory is not of the kind its transport expects',
+  },
+  NOT_A_DELTA: { category: 'content', meaning: 'The file is not a Tare delta' },
+  UNSUPPORTED_FORMAT: {
+    category: 'content',
+    meaning: 'The file was written by a newer Tare, or uses a codec this one does not know',
+  },
+  CORRUPT_PATCH: { category: 'content', meaning: 'A layer patch is damaged' },
+  BASELINE_LACKS_BLOB: { category: 'content', meaning: 'The baseline does not have what the delta builds on' },
+  VERIFY_FAILED: { category: 'content', meaning: 'What was written reads back differently' },
+
+  // trust: reserved for signatures and policies
+  // internal: Tare is wrong
+  INTERNAL: { category: 'internal', meaning: 'Tare broke one of its own rules; please report it' },
+} as const
+
+/** A stable, documented error code. */
+export type ErrorCode = keyof typeof ERROR_CATALOGUE

@@ -1,0 +1,18 @@
+/** Byte sources: bounded, verified, abortable; files that appear whole or not at all. */
+export {
+  abortable,
+  type ByteInput,
+  type ByteSource,
+  bytesSource,
+  concatSources,
+  counted,
+  exactly,
+  readAllBytes,
+  sliceSource,
+  toByteSource,
+} from './byte-source.ts'
+export { AtomicFile, type FileRange, readFileRange, readHandleRange, writeAt, writeFileAtomically } from './file.ts'
+export { mapLimited, Mutex } from './map-limited.ts'
+export { type Logger, type OperationOptions, type ProgressEvent, SILENT_LOGGER } from './operation-options.ts'
+export { SpoolDirectory, type SpoolFile } from './spool.ts'
+export { Digester, digestOf, type ExpectedContent, verified, verifyBytes } from './verified.ts'

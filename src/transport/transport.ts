@@ -1,0 +1,110 @@
+import type { Descriptor, DiffId, Digest } from '../oci/index.ts'
+import type { ByteSource, OperationOptions } from '../stream/index.ts'
+
+/**
+ * How a destination or source keeps layers: `stored` as the manifest describes them, compression and all; `plain` as
+ * uncompressed tars addressed by diffID, with a manifest that is made up for them (docker archives, daemons).
+ */
+export type LayerForm = 'stored' | 'plain'
+
+/** A manifest or index with its exact bytes. */
+export interface ManifestContent {
+  readonly descriptor: Descriptor
+  readonly bytes: Uint8Array
+}
+
+/** Where to begin reading, besides the usual. */
+export interface OpenBlobOptions extends OperationOptions {
+  /** First byte wanted. */
+  readonly offset?: number | undefined
+}
+
+/**
+ * An image to read. Sources hand out bytes as they come: use `openVerifiedBlob` unless the bytes are checked
+ * elsewhere. Concurrent calls are allowed.
+ */
+export interface ImageSource extends AsyncDisposable {
+  /** The reference as text, for messages; no secrets. */
+  readonly reference: string
+  readonly layerForm: LayerForm
+  /**
+   * What the reference points at, verified.
+   *
+   * @throws {TareError} `NOT_FOUND`, `AMBIGUOUS_IMAGE`, `DIGEST_MISMATCH`, …
+   */
+  resolve(options?: OperationOptions): Promise<ManifestContent>
+  /**
+   * The bytes of a manifest or index by digest, verified and bounded by `MAX_MANIFEST_BYTES`.
+   *
+   * @throws {TareError} `BLOB_NOT_FOUND`, `DIGEST_MISMATCH`
+   */
+  readManifest(descriptor: Descriptor, options?: OperationOptions): Promise<Uint8Array>
+  /**
+   * Starts reading a config or layer. Resolves when the source has the blob; bytes are not verified.
+   *
+   * @throws {TareError} `BLOB_NOT_FOUND`
+   */
+  openBlob(descriptor: Descriptor, options?: OpenBlobOptions): Promise<ByteSource>
+}
+
+/** Starts a read from the beginning; called again when a write has to start over. */
+export type BlobOpener = () => Promise<ByteSource>
+
+/** Extra knowledge that lets a destination avoid moving bytes. */
+export interface PutBlobOptions extends OperationOptions {
+  /** Repositories of the same registry that hold the blob, to mount it from. */
+  readonly mountFrom?: readonly string[] | undefined
+}
+
+/** How a blob got to its destination. */
+export type PutOutcome = 'written' | 'mounted' | 'present'
+
+/**
+ * Where an image is written. The order is: blobs in any order and in parallel, then manifests (members before their
+ * index), then {@link ImageDestination.commit}. Nothing is visible under the reference before the commit; disposing
+ * without it leaves at most unreferenced blobs in a place made to hold them (layout, registry) and nothing elsewhere.
+ */
+export interface ImageDestination extends AsyncDisposable {
+  /** The reference as text, for messages; no secrets. */
+  readonly reference: string
+  readonly layerForm: LayerForm
+  /**
+   * Refuses what could not be kept with its digest, before any work.
+   *
+   * @throws {TareError} `UNSUPPORTED_BY_DESTINATION`, `PLATFORM_REQUIRED`
+   */
+  checkManifestType(mediaType: string): void
+  /** Whether the blob is there already, complete. */
+  hasBlob(descriptor: Descriptor, options?: OperationOptions): Promise<boolean>
+  /**
+   * Writes a blob; the bytes are verified against the descriptor before they can be seen.
+   *
+   * @throws {TareError} `DIGEST_MISMATCH`, `SIZE_MISMATCH`, …; `open`'s own errors pass unchanged
+   */
+  putBlob(descriptor: Descriptor, open: BlobOpener, options?: PutBlobOptions): Promise<PutOutcome>
+  /**
+   * Writes an uncompressed layer tar, verified against its diffID. Only where `layerForm` is `plain`; there
+   * `putBlob` takes the config alone.
+   */
+  putPlainLayer?(diffId: DiffId, open: BlobOpener, options?: OperationOptions): Promise<PutOutcome>
+  /** Whether the manifest is there already with its exact bytes; `false` where that can't be told cheaply. */
+  hasManifest(descriptor: Descriptor, options?: OperationOptions): Promise<boolean>
+  /** Stores a manifest or index byte for byte. All it names has been put. */
+  putManifest(manifest: ManifestContent, options?: OperationOptions): Promise<void>
+  /**
+   * Makes the image visible under the reference, at once and as a whole.
+   *
+   * @param root - one of the manifests that were put
+   * @returns what the reference now points at: digest and the name it was given
+   */
+  commit(root: ManifestContent, options?: OperationOptions): Promise<CommitResult>
+}
+
+/** What a commit made visible. */
+export interface CommitResult {
+  /** Digest the reference resolves to; differs from the root's only where `layerForm` is `plain`. */
+  readonly digest: Digest
+}
+
+/** No manifest or index larger than this is read; registries commonly refuse more than 4 MiB. */
+export const MAX_MANIFEST_BYTES: number = 8 * 1024 * 1024
