@@ -13,7 +13,7 @@ export async function mapLimited<Input, Output>(
   options.signal?.throwIfAborted()
   const failure = new AbortController()
   const signal = options.signal === undefined ? failure.signal : AbortSignal.any([failure.signal, options.signal])
-  const results: Output[] = new Array<Output>(inputs.length)
+  const results: Output[] = Array.from({ length: inputs.length })
   let next = 0
   let failed: { readonly error: unknown } | undefined
   const lane = async (): Promise<void> => {
