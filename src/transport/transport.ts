@@ -13,6 +13,13 @@ export interface ManifestContent {
   readonly bytes: Uint8Array
 }
 
+/** The repository of a registry that a source or destination lies in; blobs are mounted between two of one registry. */
+export interface RepositoryName {
+  /** Host and port. */
+  readonly registry: string
+  readonly repository: string
+}
+
 /** Where to begin reading, besides the usual. */
 export interface OpenBlobOptions extends OperationOptions {
   /** First byte wanted. */
@@ -27,6 +34,8 @@ export interface ImageSource extends AsyncDisposable {
   /** The reference as text, for messages; no secrets. */
   readonly reference: string
   readonly layerForm: LayerForm
+  /** Set by registries only. */
+  readonly repository?: RepositoryName | undefined
   /**
    * What the reference points at, verified.
    *
@@ -68,12 +77,19 @@ export interface ImageDestination extends AsyncDisposable {
   /** The reference as text, for messages; no secrets. */
   readonly reference: string
   readonly layerForm: LayerForm
+  /** Set by registries only. */
+  readonly repository?: RepositoryName | undefined
   /**
    * Refuses what could not be kept with its digest, before any work.
    *
    * @throws {TareError} `UNSUPPORTED_BY_DESTINATION`, `PLATFORM_REQUIRED`
    */
   checkManifestType(mediaType: string): void
+  /**
+   * Announces everything that will be put, in the order of the tree, before the first put. Archives lay out their
+   * file by it, so that parallel writes make the same bytes.
+   */
+  prepare?(contents: DestinationContents, options?: OperationOptions): Promise<void>
   /** Whether the blob is there already, complete. */
   hasBlob(descriptor: Descriptor, options?: OperationOptions): Promise<boolean>
   /**
@@ -98,6 +114,14 @@ export interface ImageDestination extends AsyncDisposable {
    * @returns what the reference now points at: digest and the name it was given
    */
   commit(root: ManifestContent, options?: OperationOptions): Promise<CommitResult>
+}
+
+/** What is about to be written to a destination. */
+export interface DestinationContents {
+  /** Configs and layers; each digest once. */
+  readonly blobs: readonly Descriptor[]
+  /** Manifests and indexes, members before their index, the root last. */
+  readonly manifests: readonly ManifestContent[]
 }
 
 /** What a commit made visible. */
