@@ -12,4 +12,24 @@ export {
 } from './digest.ts'
 export type { ImageIndex, Manifest } from './manifest.ts'
 export * from './media-type.ts'
-export type { Platform } from './platform.ts'
+export {
+  formatPlatform,
+  isAttestationPlatform,
+  matchPlatform,
+  normalizePlatform,
+  type Platform,
+  parsePlatform,
+  rankPlatforms,
+  selectPlatform,
+} from './platform.ts'
+export {
+  DEFAULT_REGISTRY,
+  DEFAULT_TAG,
+  familiarReference,
+  formatReference,
+  isTag,
+  type ParseReferenceOptions,
+  parseReference,
+  type Reference,
+  withDefaultTag,
+} from './reference.ts'
