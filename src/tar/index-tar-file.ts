@@ -1,0 +1,120 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { posix } from 'node:path'
+import { fileError, TareError } from '../errors/index.ts'
+import { CorruptTarError } from './corrupt-tar-error.ts'
+import { safeEntryPath } from './safe-path.ts'
+import { paddingLength, type TarEntry, type TarEntryType } from './tar-entry.ts'
+import { DEFAULT_MAX_HEADER_BYTES, TarHeads } from './tar-heads.ts'
+import { FileInput } from './tar-input.ts'
+
+/** A member of an archive on disk. */
+export interface TarMember {
+  /** As `safeEntryPath` gives it. */
+  readonly name: string
+  readonly type: TarEntryType
+  /** Link target as stored; empty for other types. */
+  readonly linkPath: string
+  /** Where the content begins in the file. */
+  readonly offset: number
+  /** Bytes of content. */
+  readonly sizeBytes: number
+}
+
+/** Where everything is in an archive on disk. */
+export interface TarFileIndex {
+  readonly path: string
+  /** By name. Of members with the same name the last stands, as after unpacking. */
+  readonly members: ReadonlyMap<string, TarMember>
+  /** Members in the order of the archive, repeated names included. */
+  readonly entries: readonly TarMember[]
+  /** Size of the file. */
+  readonly sizeBytes: number
+}
+
+/** Bounds of {@link indexTarFile}. */
+export interface IndexTarOptions {
+  /** @default 1000000 */
+  readonly maxEntries?: number | undefined
+}
+
+/** Links followed from one name before it is taken for a circle. */
+const MAX_LINKS = 16
+
+/**
+ * Finds the members of an uncompressed archive by reading its headers only, whatever its size. Read a member with
+ * `readFileRange(index.path, { offset, length: sizeBytes })`. Entries for the archive's root (`./`) are left out.
+ *
+ * @throws {CorruptTarError} also when a member goes beyond the end of the file
+ * @throws {TareError} `UNSAFE_PATH`, `LIMIT_EXCEEDED`, `FILE_NOT_FOUND`, `FILE_ACCESS`
+ */
+export async function indexTarFile(path: string, options: IndexTarOptions = {}): Promise<TarFileIndex> {
+  let handle: FileHandle
+  try {
+    handle = await open(path, 'r')
+  } catch (error) {
+    throw fileError(path, 'read', error)
+  }
+  try {
+    const { size } = await handle.stat()
+    const entries = await listMembers(handle, path, size, options.maxEntries ?? 1_000_000)
+    const members = new Map(entries.map((member) => [member.name, member]))
+    return { path, members, entries, sizeBytes: size }
+  } finally {
+    await handle.close()
+  }
+}
+
+/**
+ * The member a name stands for, through symbolic links (relative to the member's directory) and hard links (relative
+ * to the root). Links among the directories of a name are not followed.
+ *
+ * @returns `undefined` when there is no such member, or a link leads nowhere
+ * @throws {TareError} `UNSAFE_PATH` when a link leaves the archive, `INVALID_ARCHIVE` when links go in a circle
+ */
+export function resolveTarMember(index: TarFileIndex, name: string): TarMember | undefined {
+  let member = index.members.get(name)
+  for (let links = 0; member !== undefined && isLink(member); links++) {
+    if (links === MAX_LINKS) {
+      throw new TareError('INVALID_ARCHIVE', `${index.path}: links from ${name} go in a circle`)
+    }
+    member = index.members.get(linkTarget(member, index.path))
+  }
+  return member
+}
+
+async function listMembers(handle: FileHandle, path: string, sizeBytes: number, max: number): Promise<TarMember[]> {
+  const input = new FileInput(handle, path, sizeBytes)
+  const heads = new TarHeads(input, path, DEFAULT_MAX_HEADER_BYTES)
+  const members: TarMember[] = []
+  for (let head = await heads.next(); head.kind === 'entry'; head = await heads.next()) {
+    const { entry } = head
+    if ((await input.skip(entry.sizeBytes)) < entry.sizeBytes) {
+      throw new CorruptTarError(path, sizeBytes, `archive ends inside ${entry.path}`)
+    }
+    await input.skip(paddingLength(entry.sizeBytes))
+    if (isRoot(entry)) continue
+    if (members.length === max) throw new TareError('LIMIT_EXCEEDED', `${path}: archive has more than ${max} entries`)
+    members.push({
+      name: safeEntryPath(entry.path, path),
+      type: entry.type,
+      linkPath: entry.linkPath,
+      offset: entry.contentOffset,
+      sizeBytes: entry.sizeBytes,
+    })
+  }
+  return members
+}
+
+function isRoot(entry: TarEntry): boolean {
+  return entry.type === 'directory' && /^\.?\/*$/.test(entry.path) && !entry.path.startsWith('/')
+}
+
+function isLink(member: TarMember): boolean {
+  return member.type === 'symlink' || (member.type === 'hardlink' && member.sizeBytes === 0)
+}
+
+function linkTarget(member: TarMember, path: string): string {
+  if (member.type === 'hardlink' || member.linkPath.startsWith('/')) return safeEntryPath(member.linkPath, path)
+  // Joined first, because a target may climb within the archive: docker save links `../OTHER/layer.tar`.
+  return safeEntryPath(posix.join(posix.dirname(member.name), member.linkPath), path)
+}
