@@ -7,6 +7,10 @@ export type ErrorCategory = 'usage' | 'environment' | 'content' | 'trust' | 'int
  */
 export const ERROR_CATALOGUE = {
   // usage: the request itself can't be served; nothing was tried
+  INVALID_COMMAND_LINE: {
+    category: 'usage',
+    meaning: 'The command line has an unknown verb or flag, or lacks or exceeds its arguments',
+  },
   INVALID_ARGUMENT: { category: 'usage', meaning: 'A flag or argument has a value that is not allowed' },
   INVALID_REFERENCE: { category: 'usage', meaning: 'A reference does not follow the syntax of its transport' },
   UNKNOWN_TRANSPORT: { category: 'usage', meaning: 'A reference has no transport prefix, or one Tare does not know' },

@@ -1,0 +1,30 @@
+import type { ErrorCategory } from '../errors/index.ts'
+import { classifyError } from './classify-error.ts'
+import { Interruption } from './interruption.ts'
+
+const BY_CATEGORY: Readonly<Record<ErrorCategory, number>> = {
+  internal: 1,
+  usage: 2,
+  environment: 3,
+  content: 4,
+  trust: 5,
+}
+
+/** How a run ended. `partial` is a run over several images that did some and not others. */
+export type Outcome =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'partial' }
+  | { readonly kind: 'failed'; readonly error: unknown }
+
+/** The exit code of a run: the only place where one is decided. `docs/cli.md` has the table. */
+export function exitCodeOf(outcome: Outcome): number {
+  switch (outcome.kind) {
+    case 'done':
+      return 0
+    case 'partial':
+      return 6
+    case 'failed':
+      if (outcome.error instanceof Interruption) return outcome.error.exitCode
+      return BY_CATEGORY[classifyError(outcome.error).category]
+  }
+}

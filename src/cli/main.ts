@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+import { availableParallelism, homedir, tmpdir } from 'node:os'
+import process from 'node:process'
+import { runCommandLine } from './command-line.ts'
+import type { Host } from './host.ts'
+
+const host: Host = {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  cpus: availableParallelism(),
+  homeDirectory: homedir(),
+  temporaryDirectory: tmpdir(),
+  clock: {
+    now: () => performance.now(),
+    schedule(action, delayMs) {
+      const timer = setTimeout(action, delayMs).unref()
+      return () => clearTimeout(timer)
+    },
+  },
+  onSignal(name, listener) {
+    process.on(name, listener)
+    return () => process.off(name, listener)
+  },
+  exit: (code) => process.exit(code),
+}
+
+// The write that failed has been told; without a listener the same error would end the process with a stack.
+process.stdout.on('error', () => {})
+process.stderr.on('error', () => {})
+
+// Everything is written and every resource given back; a kept-alive connection is no reason to wait.
+process.exit(await runCommandLine(process.argv.slice(2), host))

@@ -1,0 +1,54 @@
+import { Command } from 'commander'
+import { defineApply } from './verbs/apply.ts'
+import { defineCompletion } from './verbs/completion.ts'
+import { defineCopy } from './verbs/copy.ts'
+import { defineDiff } from './verbs/diff.ts'
+import { defineInspect } from './verbs/inspect.ts'
+import { defineVersion } from './verbs/version.ts'
+import { addGlobalOptions } from './global-options.ts'
+import { examples } from './help.ts'
+import type { Execute } from './run.ts'
+import { tareVersion } from './tare-version.ts'
+
+/** Where help and the version go. */
+export interface ProgramOutput {
+  out(text: string): void
+  err(text: string): void
+}
+
+/**
+ * The whole command line: verbs, options, help. Nothing is run and no engine is loaded before an action calls
+ * `execute`. Faults in the command line are thrown as `CommanderError`.
+ */
+export function createProgram(execute: Execute, output: ProgramOutput): Command {
+  const program = new Command('tare')
+    .description('Ships container images net of what the other side already has.')
+    .version(tareVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help for a verb')
+    .usage('<verb> [options]')
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: (verb) => verb.name() })
+    .configureOutput({
+      writeOut: (text) => output.out(text),
+      writeErr: (text) => output.err(text),
+      // Faults are reported by the frame, in the form that the user chose.
+      outputError: () => {},
+    })
+    .exitOverride()
+    .addHelpText(
+      'after',
+      examples([
+        ['Copy an image, every digest kept', 'tare copy docker://debian:13 oci:layout:debian'],
+        [
+          'What takes v1 to v2, as a file',
+          'tare diff docker://registry.example/app:v1 docker://registry.example/app:v2 app.tare',
+        ],
+        ['Rebuild v2 where v1 is', 'tare apply app.tare docker://mirror.example/app:v1 docker://mirror.example/app:v2'],
+      ]),
+    )
+  program.commandsGroup('Verbs:').helpCommand('help [verb]', 'print help for a verb')
+  addGlobalOptions(program)
+  for (const define of [defineCopy, defineInspect, defineDiff, defineApply, defineCompletion, defineVersion]) {
+    define(program, execute)
+  }
+  return program
+}

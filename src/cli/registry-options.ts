@@ -1,0 +1,108 @@
+import { type Command, Option } from 'commander'
+import { parseBoolean, parseCount, parseDuration } from './option-values.ts'
+
+/** Which end of a transfer an option is for; without a side it holds for all images of the verb. */
+export type OptionSide = 'src' | 'dest'
+
+/** How to reach the registry of one image. */
+export interface RegistrySettings {
+  /** `user:password`; `false` sends none, whatever is on file. */
+  readonly credentials?: string | false | undefined
+  readonly registryToken?: string | undefined
+  readonly authfile?: string | undefined
+  readonly tlsVerify?: boolean | undefined
+  readonly certificateDirectory?: string | undefined
+  readonly retries?: number | undefined
+  readonly retryDelayMs?: number | undefined
+}
+
+/** The values that commander gathers for {@link addRegistryOptions}. */
+export interface RegistryOptionValues {
+  readonly creds?: string | false
+  readonly srcCreds?: string
+  readonly destCreds?: string
+  readonly srcNoCreds?: boolean
+  readonly destNoCreds?: boolean
+  readonly registryToken?: string
+  readonly srcRegistryToken?: string
+  readonly destRegistryToken?: string
+  readonly authfile?: string
+  readonly srcAuthfile?: string
+  readonly destAuthfile?: string
+  readonly tlsVerify?: boolean
+  readonly srcTlsVerify?: boolean
+  readonly destTlsVerify?: boolean
+  readonly certDir?: string
+  readonly srcCertDir?: string
+  readonly destCertDir?: string
+  readonly retryTimes?: number
+  readonly retryDelay?: number
+}
+
+const SIDE_NAMES: Readonly<Record<OptionSide, string>> = { src: 'source', dest: 'destination' }
+
+/** Adds the options for reaching registries, and their variants for each side. */
+export function addRegistryOptions(command: Command, sides: readonly OptionSide[]): Command {
+  command.optionsGroup('Registry Options:')
+  command
+    .option('--creds <user:password>', 'credentials for the registry')
+    .option('--no-creds', 'send no credentials, whatever is on file')
+    .option('--registry-token <token>', 'bearer token for the registry')
+    .option('--authfile <file>', 'credential file (default: what podman and docker use)')
+    .addOption(tlsVerify('--tls-verify', 'false accepts plain HTTP and any certificate'))
+    .option('--cert-dir <dir>', 'directory with CA (*.crt) and client (*.cert, *.key) certificates')
+    .option('--retry-times <n>', 'try a failed request this often again', parseCount(0, 100))
+    .option('--retry-delay <time>', 'wait this long before the first new try, such as 500ms or 2s', parseDuration)
+  for (const side of sides) {
+    const name = SIDE_NAMES[side]
+    command.optionsGroup(`Registry Options for the ${name}:`)
+    command
+      .option(`--${side}-creds <user:password>`, `--creds for the ${name} alone`)
+      .option(`--${side}-no-creds`, `--no-creds for the ${name} alone`)
+      .option(`--${side}-registry-token <token>`, `--registry-token for the ${name} alone`)
+      .option(`--${side}-authfile <file>`, `--authfile for the ${name} alone`)
+      .addOption(tlsVerify(`--${side}-tls-verify`, `--tls-verify for the ${name} alone`))
+      .option(`--${side}-cert-dir <dir>`, `--cert-dir for the ${name} alone`)
+  }
+  return command.optionsGroup('Options:')
+}
+
+/** The settings for one side: its own options win over those without a side. */
+export function registrySettings(values: RegistryOptionValues, side?: OptionSide): RegistrySettings {
+  const { retryTimes: retries, retryDelay: retryDelayMs } = values
+  const common: RegistrySettings = {
+    credentials: values.creds,
+    registryToken: values.registryToken,
+    authfile: values.authfile,
+    tlsVerify: values.tlsVerify,
+    certificateDirectory: values.certDir,
+    retries,
+    retryDelayMs,
+  }
+  switch (side) {
+    case undefined:
+      return common
+    case 'src':
+      return {
+        ...common,
+        credentials: values.srcCreds ?? (values.srcNoCreds === true ? false : common.credentials),
+        registryToken: values.srcRegistryToken ?? common.registryToken,
+        authfile: values.srcAuthfile ?? common.authfile,
+        tlsVerify: values.srcTlsVerify ?? common.tlsVerify,
+        certificateDirectory: values.srcCertDir ?? common.certificateDirectory,
+      }
+    case 'dest':
+      return {
+        ...common,
+        credentials: values.destCreds ?? (values.destNoCreds === true ? false : common.credentials),
+        registryToken: values.destRegistryToken ?? common.registryToken,
+        authfile: values.destAuthfile ?? common.authfile,
+        tlsVerify: values.destTlsVerify ?? common.tlsVerify,
+        certificateDirectory: values.destCertDir ?? common.certificateDirectory,
+      }
+  }
+}
+
+function tlsVerify(flag: string, description: string): Option {
+  return new Option(`${flag} <bool>`, description).argParser(parseBoolean)
+}

@@ -1,0 +1,72 @@
+import type { Command } from 'commander'
+import { examples, REFERENCE_HELP } from '../help.ts'
+import { baselineOption, parsePlatforms, platformOption } from '../image-options.ts'
+import { openContext } from '../open-context.ts'
+import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
+import type { Execute } from '../run.ts'
+
+interface DiffOptionValues extends RegistryOptionValues {
+  readonly baseline?: readonly string[]
+  readonly platform?: readonly string[]
+  readonly dryRun?: boolean
+}
+
+/** `tare diff BASELINE TARGET DELTA` */
+export function defineDiff(program: Command, execute: Execute): void {
+  const command = program
+    .command('diff')
+    .summary('write what takes one image to another as a delta file')
+    .description(
+      'Writes a delta file: what the target needs beyond the baseline, so that tare apply rebuilds the target wherever\n' +
+        'the baseline is, with every digest the same. Each patch is proven by applying it before it is written.',
+    )
+    .argument('<baseline>', 'image that the receiver has')
+    .argument('<target>', 'image that the receiver shall get')
+    .argument('<delta>', 'file to write; an existing one is replaced when the new one is complete')
+    .addOption(baselineOption())
+    .addOption(platformOption('take only this member of an index'))
+    .option('--dry-run', 'say what would be shipped and write nothing')
+  addRegistryOptions(command, [])
+    .addHelpText('after', REFERENCE_HELP)
+    .addHelpText(
+      'after',
+      examples([
+        [
+          'Between two versions',
+          'tare diff docker://registry.example/app:v1 docker://registry.example/app:v2 app.tare',
+        ],
+        ['The receiver has a second image that helps', 'tare diff --baseline oci:base oci:app:v1 oci:app:v2 app.tare'],
+        ['How large would it be?', 'tare diff --dry-run oci:app:v1 oci:app:v2 app.tare'],
+      ]),
+    )
+    .action((baseline: string, target: string, delta: string, values: DiffOptionValues) =>
+      execute(async (run) => {
+        const platforms = parsePlatforms(values.platform)
+        const [{ diffImages }, { openSource }, { diffText }] = await Promise.all([
+          import('../../delta/index.ts'),
+          import('../../transport/index.ts'),
+          import('../render/diff-text.ts'),
+        ])
+        const context = openContext(run, values)
+        await using resources = new AsyncDisposableStack()
+        const baselines = []
+        for (const reference of [baseline, ...(values.baseline ?? [])]) {
+          baselines.push(resources.use(await openSource(reference, context)))
+        }
+        const to = resources.use(await openSource(target, context))
+        const { signal, logger, onProgress, settings } = run
+        const { jobs, memoryBytes, workdir } = settings
+        const report = await diffImages(baselines, to, delta, {
+          platforms,
+          dryRun: values.dryRun === true,
+          jobs,
+          memoryBytes,
+          workdir,
+          signal,
+          logger,
+          onProgress,
+        })
+        return { kind: 'summary', report, text: diffText(report) }
+      }),
+    )
+}
