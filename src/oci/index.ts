@@ -1,5 +1,7 @@
 /** The OCI model as pure data: no I/O, no Node built-ins, works in a browser. */
-export { type Annotations, bareDescriptor, type Descriptor } from './descriptor.ts'
+export { attestedDigest, isAttestation } from './attestation.ts'
+export { type HistoryEntry, historyLayerCount, type ImageConfig, parseImageConfig, platformOfConfig } from './config.ts'
+export { type Annotations, bareDescriptor, type Descriptor, parseDescriptor } from './descriptor.ts'
 export {
   type DiffId,
   type Digest,
@@ -10,8 +12,27 @@ export {
   parseDigest,
   shortDigest,
 } from './digest.ts'
-export type { ImageIndex, Manifest } from './manifest.ts'
-export * from './media-type.ts'
+export {
+  childDescriptors,
+  type ImageIndex,
+  type Manifest,
+  type ManifestDocument,
+  type ParseManifestOptions,
+  parseManifestDocument,
+} from './manifest.ts'
+export {
+  ACCEPTED_MANIFEST_TYPES,
+  isConfigType,
+  isEncryptedLayerType,
+  isForeignLayerType,
+  isIndexType,
+  isLayerType,
+  isManifestType,
+  isSchema1Type,
+  MEDIA_TYPE,
+  type StatedCompression,
+  statedCompression,
+} from './media-type.ts'
 export {
   formatPlatform,
   isAttestationPlatform,
