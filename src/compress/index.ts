@@ -1,0 +1,13 @@
+/** Decoders for gzip and Zstandard; the only folder that touches `node:zlib`. */
+export { type DecodeOptions, RATIO_FREE_BYTES } from './decode-options.ts'
+export {
+  type Compression,
+  decoderFor,
+  decompress,
+  type Decompressed,
+  detectCompression,
+  DETECTION_BYTES,
+} from './decompress.ts'
+export { gunzip } from './gunzip.ts'
+export { unzstd, type UnzstdOptions, zstdFrames } from './unzstd.ts'
+export type { ZstdFrame, ZstdFrameHeader } from './zstd-walker.ts'
