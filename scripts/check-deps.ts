@@ -64,7 +64,7 @@ function checkImport(file: string, { specifier }: Import, isTest: boolean): void
     if (!isTest) problems.push(`${file} imports ${specifier}, which lies outside of src`)
     return
   }
-  if (!/\.ts$/.test(specifier)) problems.push(`${file} imports ${specifier} without its extension`)
+  if (!specifier.endsWith('.ts')) problems.push(`${file} imports ${specifier} without its extension`)
   const targetFolder = folderOf(target)
   if (folder === targetFolder || folder === '') return
   if (targetFolder === '') {

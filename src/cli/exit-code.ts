@@ -2,7 +2,8 @@ import type { ErrorCategory } from '../errors/index.ts'
 import { classifyError } from './classify-error.ts'
 import { Interruption } from './interruption.ts'
 
-const BY_CATEGORY: Readonly<Record<ErrorCategory, number>> = {
+/** The exit code for each category of errors. */
+export const EXIT_CODES: Readonly<Record<ErrorCategory, number>> = {
   internal: 1,
   usage: 2,
   environment: 3,
@@ -25,6 +26,6 @@ export function exitCodeOf(outcome: Outcome): number {
       return 6
     case 'failed':
       if (outcome.error instanceof Interruption) return outcome.error.exitCode
-      return BY_CATEGORY[classifyError(outcome.error).category]
+      return EXIT_CODES[classifyError(outcome.error).category]
   }
 }

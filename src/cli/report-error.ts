@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { isTareError } from '../errors/index.ts'
 import { classifyError } from './classify-error.ts'
 import type { Paint } from './format/colour.ts'
@@ -55,9 +56,9 @@ function chainOf(error: unknown): readonly string[] {
     link !== undefined && texts.length < 16;
     link = link instanceof Error ? link.cause : undefined
   ) {
-    const text = link instanceof Error ? (link.stack ?? String(link)) : String(link)
+    const text = link instanceof Error ? (link.stack ?? link.message) : inspect(link)
     texts.push(texts.length === 0 ? text : `caused by: ${text}`)
-    if (link instanceof AggregateError) texts.push(...link.errors.slice(0, 16).map((part) => `  - ${String(part)}`))
+    if (link instanceof AggregateError) texts.push(...link.errors.slice(0, 16).map((part) => `  - ${inspect(part)}`))
   }
   return texts
 }

@@ -67,7 +67,9 @@ function endOf({ state, doneBytes, totalBytes }: ProgressEvent, elapsedMs: numbe
       return `done, ${formatSize(doneBytes)}${elapsedMs === undefined ? '' : ` in ${formatDuration(elapsedMs)}`}`
     case 'skipped':
       return `there already${totalBytes === undefined ? '' : `, ${formatSize(totalBytes)}`}`
-    default:
+    case 'failed':
+    case 'started':
+    case 'running':
       return state
   }
 }
