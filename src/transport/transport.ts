@@ -54,6 +54,10 @@ export interface ImageSource extends AsyncDisposable {
    * @throws {TareError} `BLOB_NOT_FOUND`
    */
   openBlob(descriptor: Descriptor, options?: OpenBlobOptions): Promise<ByteSource>
+  /**
+   * The plain tar of a layer, where the source has it nearer at hand than the compressed blob. Bytes are not verified.
+   */
+  openPlainLayer?(descriptor: Descriptor, options?: OperationOptions): Promise<ByteSource>
 }
 
 /** Starts a read from the beginning; called again when a write has to start over. */
@@ -122,6 +126,8 @@ export interface DestinationContents {
   readonly blobs: readonly Descriptor[]
   /** Manifests and indexes, members before their index, the root last. */
   readonly manifests: readonly ManifestContent[]
+  /** Layers by diffID in the order of the tree, where they are known; for destinations that keep them plain. */
+  readonly diffIds?: readonly DiffId[] | undefined
 }
 
 /** What a commit made visible. */

@@ -1,0 +1,175 @@
+import { TareError } from '../errors/index.ts'
+import {
+  type Descriptor,
+  type DiffId,
+  type Digest,
+  digestHex,
+  isConfigType,
+  isEncryptedLayerType,
+  isIndexType,
+  isLayerType,
+  isManifestType,
+  isSchema1Type,
+  type Manifest,
+  parseImageConfig,
+  parseManifestDocument,
+} from '../oci/index.ts'
+import { abortable, bytesSource, type OperationOptions, readAllBytes, verified, verifyBytes } from '../stream/index.ts'
+import { MAX_CONFIG_BYTES } from './docker-archive-source.ts'
+import { dockerManifestBytes, synthesiseManifest } from './docker-manifest.ts'
+import { LayerQueue, layerName } from './layer-queue.ts'
+import { type DockerArchiveReference, formatTransportReference } from './reference-text.ts'
+import { TarWriter } from './tar-writer.ts'
+import type {
+  BlobOpener,
+  CommitResult,
+  DestinationContents,
+  ImageDestination,
+  ManifestContent,
+  PutOutcome,
+} from './transport.ts'
+
+/** Options of {@link openDockerArchiveDestination}. */
+export interface DockerArchiveDestinationOptions {
+  /** Where layers wait for their turn. @default the system's temporary directory */
+  readonly workdir?: string | undefined
+}
+
+/**
+ * Opens `docker-archive:FILE` for writing. It holds one image; the file is made anew and replaces an old one at the
+ * commit. Layers lie in it plain and in their order; one that comes before its turn waits in the working directory.
+ * What `docker load` before 1.10 wanted (a directory for each layer, `repositories`) is left out.
+ *
+ * @throws {TareError} `INVALID_REFERENCE`, `FILE_ACCESS`
+ */
+export async function openDockerArchiveDestination(
+  reference: DockerArchiveReference,
+  options: DockerArchiveDestinationOptions = {},
+): Promise<ImageDestination> {
+  const { pick } = reference
+  if (pick?.kind === 'position') {
+    const text = formatTransportReference(reference)
+    throw new TareError('INVALID_REFERENCE', `destination ${text} picks by position`, {
+      hint: 'A docker archive is written with a name, or none',
+    })
+  }
+  const repoTags = pick === undefined ? [] : [pick.name]
+  return new DockerArchiveDestination(reference, repoTags, await TarWriter.create(reference.path), options.workdir)
+}
+
+class DockerArchiveDestination implements ImageDestination {
+  readonly reference: string
+  readonly layerForm = 'plain'
+  readonly #repoTags: readonly string[]
+  readonly #writer: TarWriter
+  readonly #layers: LayerQueue
+  readonly #manifests = new Set<Digest>()
+  #config: { readonly digest: Digest; readonly bytes: Uint8Array; readonly diffIds: readonly DiffId[] } | undefined
+
+  constructor(
+    reference: DockerArchiveReference,
+    repoTags: readonly string[],
+    writer: TarWriter,
+    workdir: string | undefined,
+  ) {
+    this.reference = formatTransportReference(reference)
+    this.#repoTags = repoTags
+    this.#writer = writer
+    this.#layers = new LayerQueue(writer, workdir)
+  }
+
+  checkManifestType(mediaType: string): void {
+    if (isIndexType(mediaType)) {
+      throw new TareError('PLATFORM_REQUIRED', `${this.reference} can hold one platform only`)
+    }
+    if (isSchema1Type(mediaType)) throw new TareError('SCHEMA1_UNSUPPORTED', `${mediaType} is not handled yet`)
+    if (!isManifestType(mediaType)) throw this.#unsupported(`content of type ${mediaType}`)
+  }
+
+  async prepare(contents: DestinationContents): Promise<void> {
+    for (const manifest of contents.manifests) this.#checkManifest(manifest)
+    if (contents.diffIds !== undefined) this.#layers.setOrder(contents.diffIds)
+  }
+
+  async hasBlob(descriptor: Descriptor): Promise<boolean> {
+    return this.#config?.digest === descriptor.digest
+  }
+
+  /** Takes the config. **Buffers** it. */
+  async putBlob(descriptor: Descriptor, open: BlobOpener, options: OperationOptions = {}): Promise<PutOutcome> {
+    if (await this.hasBlob(descriptor)) return 'present'
+    const source = verified(abortable(await open(), options.signal), descriptor, 'config')
+    const bytes = await readAllBytes(source, MAX_CONFIG_BYTES, `config ${descriptor.digest}`)
+    const { diffIds } = parseImageConfig(bytes, `config ${descriptor.digest}`).rootfs
+    this.#config = { digest: descriptor.digest, bytes, diffIds }
+    this.#layers.setOrder(diffIds)
+    await this.#layers.drain()
+    return 'written'
+  }
+
+  async putPlainLayer(diffId: DiffId, open: BlobOpener, options: OperationOptions = {}): Promise<PutOutcome> {
+    options.signal?.throwIfAborted()
+    return this.#layers.put(diffId, async () =>
+      verified(abortable(await open(), options.signal), { digest: diffId }, 'layer uncompressed'),
+    )
+  }
+
+  async hasManifest(descriptor: Descriptor): Promise<boolean> {
+    return this.#manifests.has(descriptor.digest)
+  }
+
+  /** The manifest is only checked: the archive keeps none, its reader makes one up. */
+  async putManifest(manifest: ManifestContent, options: OperationOptions = {}): Promise<void> {
+    options.signal?.throwIfAborted()
+    verifyBytes(manifest.bytes, manifest.descriptor, `manifest ${manifest.descriptor.digest}`)
+    this.#checkManifest(manifest)
+    this.#manifests.add(manifest.descriptor.digest)
+  }
+
+  async commit(root: ManifestContent, options: OperationOptions = {}): Promise<CommitResult> {
+    options.signal?.throwIfAborted()
+    const config = this.#config
+    const manifest = this.#checkManifest(root)
+    if (config === undefined || config.digest !== manifest.config.digest) {
+      throw new TareError('INTERNAL', `${this.reference}: config ${manifest.config.digest} was never put`)
+    }
+    await this.#layers.drain()
+    const layers = config.diffIds.map((diffId) => ({ diffId, sizeBytes: this.#layers.sizeOf(diffId) }))
+    const configName = `${digestHex(config.digest)}.json`
+    await this.#writer.append(configName, bytesSource(config.bytes))
+    const image = { config: configName, repoTags: this.#repoTags, layers: config.diffIds.map(layerName) }
+    await this.#writer.append('manifest.json', bytesSource(dockerManifestBytes(image)))
+    options.signal?.throwIfAborted()
+    await this.#writer.commit()
+    return { digest: synthesiseManifest(config.bytes, layers).descriptor.digest }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#layers[Symbol.asyncDispose]()
+    await this.#writer[Symbol.asyncDispose]()
+  }
+
+  #checkManifest({ descriptor, bytes }: ManifestContent): Manifest {
+    this.checkManifestType(descriptor.mediaType)
+    const manifest = parseManifestDocument(bytes, {
+      subject: `manifest ${descriptor.digest}`,
+      mediaType: descriptor.mediaType,
+    })
+    if (manifest.kind === 'index')
+      throw new TareError('PLATFORM_REQUIRED', `${this.reference} can hold one platform only`)
+    if (!isConfigType(manifest.config.mediaType)) {
+      throw this.#unsupported(`an artifact (${manifest.artifactType ?? manifest.config.mediaType})`)
+    }
+    const foreign = manifest.layers.find(
+      (layer) => !isLayerType(layer.mediaType) || isEncryptedLayerType(layer.mediaType),
+    )
+    if (foreign !== undefined) throw this.#unsupported(`a layer of type ${foreign.mediaType}`)
+    return manifest
+  }
+
+  #unsupported(what: string): TareError {
+    return new TareError('UNSUPPORTED_BY_DESTINATION', `${this.reference} cannot hold ${what}`, {
+      hint: 'Use oci:, oci-archive:, dir: or docker://',
+    })
+  }
+}

@@ -1,0 +1,31 @@
+/** Transports: from a reference to where an image is read or written. */
+export { openDestination, openSource, parseReferenceOnDisk, type TransportContext } from './open.ts'
+export { openVerifiedBlob } from './open-verified.ts'
+export {
+  type DirectoryReference,
+  type DockerArchiveReference,
+  type DockerReference,
+  formatTransportReference,
+  hasTransportPrefix,
+  type ImagePick,
+  type LayoutReference,
+  type ParseTransportOptions,
+  parseTransportReference,
+  type TransportName,
+  type TransportReference,
+} from './reference-text.ts'
+export { TarWriter, type TarRegion } from './tar-writer.ts'
+export {
+  type BlobOpener,
+  type CommitResult,
+  type DestinationContents,
+  type ImageDestination,
+  type ImageSource,
+  type LayerForm,
+  MAX_MANIFEST_BYTES,
+  type ManifestContent,
+  type OpenBlobOptions,
+  type PutBlobOptions,
+  type PutOutcome,
+  type RepositoryName,
+} from './transport.ts'

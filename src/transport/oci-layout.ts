@@ -1,0 +1,197 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileError, TareError } from '../errors/index.ts'
+import { type Descriptor, digestAlgorithm } from '../oci/index.ts'
+import {
+  abortable,
+  AtomicFile,
+  bytesSource,
+  digestOf,
+  type OperationOptions,
+  verified,
+  verifyBytes,
+  writeAt,
+  writeFileAtomically,
+} from '../stream/index.ts'
+import { namesIn, removeEmpty } from './directory.ts'
+import { withFileLock } from './file-lock.ts'
+import {
+  checkLayoutFile,
+  destinationName,
+  LAYOUT_FILE_CONTENT,
+  MAX_INDEX_BYTES,
+  parseLayoutIndex,
+  updatedLayoutIndex,
+} from './layout-index.ts'
+import { LayoutSource, layoutBlobPath } from './layout-source.ts'
+import { DirectoryFiles, fileSize, readNamedFile } from './named-files.ts'
+import { formatTransportReference, type LayoutReference } from './reference-text.ts'
+import type {
+  BlobOpener,
+  CommitResult,
+  ImageDestination,
+  ImageSource,
+  ManifestContent,
+  PutOutcome,
+} from './transport.ts'
+
+const LOCK_FILE = '.tare.lock'
+
+/**
+ * Opens `oci:DIRECTORY` for reading.
+ *
+ * @throws {TareError} `FILE_NOT_FOUND`, `INVALID_ARCHIVE`
+ */
+export async function openLayoutSource(reference: LayoutReference): Promise<ImageSource> {
+  const files = await DirectoryFiles.open(reference.path, `oci-archive:${reference.path}`)
+  return new LayoutSource(reference, files, `dir:${reference.path}`)
+}
+
+/** Options of {@link openLayoutDestination}. */
+export interface LayoutDestinationOptions {
+  /** Allows a directory that holds other files; they stay. @default false */
+  readonly force?: boolean | undefined
+}
+
+/**
+ * Opens `oci:DIRECTORY` for writing: a layout that exists gains or moves a name, else one is made. Nothing is written
+ * before the first blob.
+ *
+ * @throws {TareError} `INVALID_REFERENCE`; `DESTINATION_EXISTS` when the directory holds something else;
+ * `INVALID_ARCHIVE`, `INVALID_DOCUMENT` when the layout in it is broken
+ */
+export async function openLayoutDestination(
+  reference: LayoutReference,
+  options: LayoutDestinationOptions = {},
+): Promise<ImageDestination> {
+  const destination = new LayoutDestination(reference)
+  await destination.inspect(options.force === true)
+  return destination
+}
+
+class LayoutDestination implements ImageDestination {
+  readonly reference: string
+  readonly layerForm = 'stored'
+  readonly #path: string
+  readonly #name: string | undefined
+  #prepared: Promise<void> | undefined
+  /** The first directory that had to be made; undefined where all were there. */
+  #createdPath: string | undefined
+  #createdLayoutFile = false
+  #committed = false
+
+  constructor(reference: LayoutReference) {
+    this.reference = formatTransportReference(reference)
+    this.#path = reference.path
+    this.#name = destinationName(reference.pick, this.reference)
+  }
+
+  async inspect(force: boolean): Promise<void> {
+    const names = await namesIn(this.#path, `oci-archive:${this.#path}`)
+    if (names.length === 0) return
+    const files = await DirectoryFiles.open(this.#path, `oci-archive:${this.#path}`)
+    const layout = await readNamedFile(files, 'oci-layout', MAX_INDEX_BYTES, this.reference)
+    const index = await readNamedFile(files, 'index.json', MAX_INDEX_BYTES, this.reference)
+    if (layout === undefined && !force && !names.every((name) => name === 'blobs' || name === 'index.json')) {
+      throw new TareError('DESTINATION_EXISTS', `${this.#path} is not empty and not an OCI layout`, {
+        hint: 'Choose another directory, or use --force to make a layout of it; its files stay',
+      })
+    }
+    if (layout !== undefined) checkLayoutFile(layout, this.reference)
+    if (index !== undefined) parseLayoutIndex(index, this.reference)
+  }
+
+  /** A layout holds anything. */
+  checkManifestType(_mediaType: string): void {}
+
+  async hasBlob(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
+    options.signal?.throwIfAborted()
+    return (await fileSize(this.#blobPath(descriptor))) === descriptor.size
+  }
+
+  async putBlob(descriptor: Descriptor, open: BlobOpener, options: OperationOptions = {}): Promise<PutOutcome> {
+    if (await this.hasBlob(descriptor, options)) return 'present'
+    await this.#prepare()
+    const path = this.#blobPath(descriptor)
+    await using file = await AtomicFile.create(path)
+    await writeAt(file.handle, path, 0, verified(abortable(await open(), options.signal), descriptor, 'blob'))
+    await file.commit()
+    return 'written'
+  }
+
+  async hasManifest(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
+    if (!(await this.hasBlob(descriptor, options))) return false
+    const files = await DirectoryFiles.open(this.#path, this.reference)
+    const bytes = await readNamedFile(files, layoutBlobPath(descriptor.digest), descriptor.size, this.reference)
+    return bytes !== undefined && hasDigest(bytes, descriptor)
+  }
+
+  async putManifest({ descriptor, bytes }: ManifestContent, options: OperationOptions = {}): Promise<void> {
+    options.signal?.throwIfAborted()
+    verifyBytes(bytes, descriptor, `manifest ${descriptor.digest}`)
+    await this.#prepare()
+    await writeFileAtomically(this.#blobPath(descriptor), bytesSource(bytes))
+  }
+
+  async commit(root: ManifestContent, options: OperationOptions = {}): Promise<CommitResult> {
+    options.signal?.throwIfAborted()
+    await this.#prepare()
+    const files = await DirectoryFiles.open(this.#path, this.reference)
+    await withFileLock(
+      join(this.#path, LOCK_FILE),
+      async (lock) => {
+        const existing = await readNamedFile(files, 'index.json', MAX_INDEX_BYTES, this.reference)
+        if (existing !== undefined) parseLayoutIndex(existing, this.reference)
+        await this.#ensureLayoutFile()
+        const updated = updatedLayoutIndex(existing, root.descriptor, this.#name)
+        const path = join(this.#path, 'index.json')
+        await using file = await AtomicFile.create(path)
+        await writeAt(file.handle, path, 0, bytesSource(updated))
+        await lock.confirm()
+        await file.commit()
+      },
+      options,
+    )
+    this.#committed = true
+    return { digest: root.descriptor.digest }
+  }
+
+  /** Without a commit: removes a layout that was made here and got no blob. Blobs stay, for the next attempt. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#committed || this.#prepared === undefined) return
+    await this.#prepared.catch(() => {})
+    for (const name of ['blobs/sha256', 'blobs/sha512', 'blobs']) await removeEmpty(join(this.#path, name))
+    if (!this.#createdLayoutFile || (await namesIn(this.#path, `oci-archive:${this.#path}`)).join() !== 'oci-layout')
+      return
+    await rm(join(this.#path, 'oci-layout'))
+    if (this.#createdPath !== undefined) await removeEmpty(this.#path)
+  }
+
+  #blobPath(descriptor: Descriptor): string {
+    return join(this.#path, layoutBlobPath(descriptor.digest))
+  }
+
+  #prepare(): Promise<void> {
+    this.#prepared ??= this.#makeLayout()
+    return this.#prepared
+  }
+
+  async #makeLayout(): Promise<void> {
+    this.#createdPath = await mkdir(this.#path, { recursive: true }).catch((error: unknown) => {
+      throw fileError(this.#path, 'create', error)
+    })
+    this.#createdLayoutFile = await this.#ensureLayoutFile()
+  }
+
+  /** @returns whether the file had to be made */
+  async #ensureLayoutFile(): Promise<boolean> {
+    const path = join(this.#path, 'oci-layout')
+    if ((await fileSize(path)) !== undefined) return false
+    await writeFileAtomically(path, bytesSource(Buffer.from(LAYOUT_FILE_CONTENT)))
+    return true
+  }
+}
+
+function hasDigest(bytes: Uint8Array, descriptor: Descriptor): boolean {
+  return digestOf(bytes, digestAlgorithm(descriptor.digest)) === descriptor.digest
+}

@@ -1,0 +1,140 @@
+import { statSync } from 'node:fs'
+import { hasErrorCode, type TareError } from '../errors/index.ts'
+import { openDirectoryDestination, openDirectorySource } from './dir.ts'
+import { openDockerArchiveDestination } from './docker-archive-destination.ts'
+import { openDockerArchiveSource } from './docker-archive-source.ts'
+import { openArchiveDestination, openArchiveSource } from './oci-archive.ts'
+import { openLayoutDestination, openLayoutSource } from './oci-layout.ts'
+import {
+  bareReference,
+  hasTransportPrefix,
+  parseTransportReference,
+  type TransportReference,
+} from './reference-text.ts'
+import type { RegistryTransportOptions } from './registry.ts'
+import { TarArchive } from './tar-archive.ts'
+import type { ImageDestination, ImageSource } from './transport.ts'
+
+/** What transports need to know of a run. */
+export interface TransportContext {
+  /** Where spools lie. @default the system's temporary directory */
+  readonly workdir?: string | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Replaces what a `dir:` holds, and makes a layout of a directory with other files. @default false */
+  readonly force?: boolean | undefined
+  /** For `docker://` only. */
+  readonly registry?: RegistryTransportOptions | undefined
+}
+
+/**
+ * Opens a reference of any transport for reading. Text is parsed with a look at the disk: for paths with colons, and
+ * to suggest a prefix where there is none.
+ *
+ * @throws {TareError} `UNKNOWN_TRANSPORT`, `INVALID_REFERENCE`, `FILE_NOT_FOUND`, `INVALID_ARCHIVE`, …
+ */
+export async function openSource(
+  reference: TransportReference | string,
+  context: TransportContext = {},
+): Promise<ImageSource> {
+  context.signal?.throwIfAborted()
+  const parsed = typeof reference === 'string' ? await parseReferenceOnDisk(reference) : reference
+  switch (parsed.transport) {
+    case 'docker': {
+      // Imported here so that archives never load the HTTP client.
+      const { registrySource } = await import('./registry.ts')
+      return registrySource(parsed.reference, context.registry)
+    }
+    case 'oci':
+      return openLayoutSource(parsed)
+    case 'oci-archive':
+      return openArchiveSource(parsed, context)
+    case 'docker-archive':
+      return openDockerArchiveSource(parsed, context)
+    case 'dir':
+      return openDirectorySource(parsed)
+  }
+}
+
+/**
+ * Opens a reference of any transport for writing. Nothing is visible under it before the commit.
+ *
+ * @throws {TareError} `UNKNOWN_TRANSPORT`, `INVALID_REFERENCE`, `DESTINATION_EXISTS`, …
+ */
+export async function openDestination(
+  reference: TransportReference | string,
+  context: TransportContext = {},
+): Promise<ImageDestination> {
+  context.signal?.throwIfAborted()
+  const parsed = typeof reference === 'string' ? await parseReferenceOnDisk(reference) : reference
+  switch (parsed.transport) {
+    case 'docker': {
+      const { registryDestination } = await import('./registry.ts')
+      return registryDestination(parsed.reference, context.registry)
+    }
+    case 'oci':
+      return openLayoutDestination(parsed, context)
+    case 'oci-archive':
+      return openArchiveDestination(parsed)
+    case 'docker-archive':
+      return openDockerArchiveDestination(parsed, context)
+    case 'dir':
+      return openDirectoryDestination(parsed, context)
+  }
+}
+
+/**
+ * Like `parseTransportReference`, with a look at the disk: an existing path may hold colons, and the prefix suggested
+ * for a bare path is the one of what lies there.
+ *
+ * @throws {TareError} `UNKNOWN_TRANSPORT`, `INVALID_REFERENCE`
+ */
+export async function parseReferenceOnDisk(text: string): Promise<TransportReference> {
+  try {
+    return parseTransportReference(text, { exists: (path) => kindOf(path) !== 'absent' })
+  } catch (error) {
+    if (!hasErrorCode(error, 'UNKNOWN_TRANSPORT') || hasTransportPrefix(text)) throw error
+    throw await withBetterHint(text, error)
+  }
+}
+
+async function withBetterHint(text: string, error: TareError): Promise<TareError> {
+  // `PATH:NAME` without a prefix is as likely as a bare path.
+  for (const path of new Set([text, text.replace(/:[^/]*$/, '')])) {
+    const likely = await likelyPrefixOfPath(path)
+    if (likely !== undefined) return bareReference(text, likely)
+  }
+  return error
+}
+
+async function likelyPrefixOfPath(path: string): Promise<string | undefined> {
+  switch (kindOf(path)) {
+    case 'absent':
+      return undefined
+    case 'directory':
+      return kindOf(`${path}/manifest.json`) === 'file' && kindOf(`${path}/index.json`) === 'absent' ? 'dir:' : 'oci:'
+    case 'file':
+      return likelyArchivePrefix(path)
+  }
+}
+
+async function likelyArchivePrefix(path: string): Promise<string> {
+  try {
+    await using archive = await TarArchive.open(path, { otherwise: 'dir:' })
+    if ((await archive.sizeOf('index.json')) !== undefined) return 'oci-archive:'
+    return (await archive.sizeOf('manifest.json')) === undefined ? 'oci-archive:' : 'docker-archive:'
+  } catch {
+    // Only a guess is at stake; the path gets a proper error once it has a prefix.
+    return 'oci-archive:'
+  }
+}
+
+function kindOf(path: string): 'absent' | 'directory' | 'file' {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false })
+    if (found === undefined) return 'absent'
+    return found.isDirectory() ? 'directory' : 'file'
+  } catch {
+    // Too long for a name, or behind a locked directory: either way nothing to be seen there.
+    return 'absent'
+  }
+}

@@ -1,0 +1,128 @@
+import { fileError, TareError } from '../errors/index.ts'
+import { AtomicFile, type ByteSource, bytesSource, exactly, Mutex, writeAt } from '../stream/index.ts'
+import { BLOCK_BYTES, paddingLength, TAR_TRAILER, tarHeader, tarPadding } from '../tar/index.ts'
+
+/** The place of one file in an archive that is being written. */
+export interface TarRegion {
+  readonly name: string
+  readonly sizeBytes: number
+  readonly offset: number
+}
+
+/**
+ * Writes a tar file whose bytes depend on names and contents alone: places are reserved beforehand and may then be
+ * filled in parallel; files of unknown size are appended one after the other. The file appears with
+ * {@link TarWriter.commit}; disposing without it leaves nothing.
+ */
+export class TarWriter implements AsyncDisposable {
+  readonly #file: AtomicFile
+  readonly #unfilled = new Set<TarRegion>()
+  readonly #appending = new Mutex()
+  #endOffset = 0
+  #isReserving = true
+
+  private constructor(file: AtomicFile) {
+    this.#file = file
+  }
+
+  /** @throws {TareError} `FILE_ACCESS`, `DISK_FULL` */
+  static async create(path: string): Promise<TarWriter> {
+    return new TarWriter(await AtomicFile.create(path))
+  }
+
+  /** Adds a directory entry. Comes before anything is appended. */
+  async directory(name: string): Promise<void> {
+    const header = tarHeader({ path: name, type: 'directory' })
+    await this.#write(this.#take(header.length), bytesSource(header))
+  }
+
+  /** Sets a place aside; it has to be filled before the commit. Comes before anything is appended. */
+  reserve(name: string, sizeBytes: number): TarRegion {
+    const region = { name, sizeBytes, offset: this.#take(entryLength(name, sizeBytes)) }
+    this.#unfilled.add(region)
+    return region
+  }
+
+  /**
+   * Writes the content of a reserved place; after a failure it can be filled anew.
+   *
+   * @throws {SizeMismatchError}; the source's own errors pass unchanged
+   */
+  async fill(region: TarRegion, source: ByteSource): Promise<void> {
+    const { name, sizeBytes, offset } = region
+    const header = fileHeader(name, sizeBytes)
+    await this.#write(offset + header.length, exactly(source, sizeBytes, name))
+    await this.#finish(offset, header, sizeBytes)
+    this.#unfilled.delete(region)
+  }
+
+  /** Adds a file of any size at the end, after those being added. A failed one leaves no trace. @returns its size */
+  append(name: string, source: ByteSource): Promise<number> {
+    this.#isReserving = false
+    return this.#appending.run(async () => {
+      const offset = this.#endOffset
+      const sizeBytes = await this.#write(offset + fileHeader(name, 0).length, source)
+      await this.#finish(offset, fileHeader(name, sizeBytes), sizeBytes)
+      this.#endOffset = offset + entryLength(name, sizeBytes)
+      return sizeBytes
+    })
+  }
+
+  /** Ends the archive and makes it visible, in place of a file that had its name. */
+  async commit(): Promise<void> {
+    const [missing] = this.#unfilled
+    if (missing !== undefined) throw new TareError('INTERNAL', `${missing.name} was announced but never written`)
+    await this.#write(this.#endOffset, bytesSource(TAR_TRAILER))
+    // A file whose appending failed may have left bytes behind the end.
+    await this.#file.handle.truncate(this.#endOffset + TAR_TRAILER.length).catch((error: unknown) => {
+      throw fileError(this.#file.path, 'write', error)
+    })
+    await this.#file.commit()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file[Symbol.asyncDispose]()
+  }
+
+  #take(byteLength: number): number {
+    if (!this.#isReserving) throw new TareError('INTERNAL', `${this.#file.path}: reserved after appending`)
+    const offset = this.#endOffset
+    this.#endOffset += byteLength
+    return offset
+  }
+
+  async #finish(offset: number, header: Uint8Array, sizeBytes: number): Promise<void> {
+    await this.#write(offset, bytesSource(header))
+    await this.#write(offset + header.length + sizeBytes, bytesSource(tarPadding(sizeBytes)))
+  }
+
+  #write(position: number, source: ByteSource): Promise<number> {
+    return writeAt(this.#file.handle, this.#file.path, position, source)
+  }
+}
+
+function entryLength(name: string, sizeBytes: number): number {
+  return fileHeader(name, 0).length + sizeBytes + paddingLength(sizeBytes)
+}
+
+/** The most that eleven octal digits hold. */
+const MAX_OCTAL_SIZE = 0o777_7777_7777
+const SIZE_FIELD = { start: 124, end: 136 } as const
+const CHECKSUM_FIELD = { start: 148, end: 156 } as const
+
+/**
+ * A header whose length depends on the name alone, so that it can be written when the size is known at last: sizes
+ * beyond 8 GiB are written in base 256, as GNU tar does, where `tarHeader` would put a PAX header before it.
+ */
+function fileHeader(path: string, sizeBytes: number): Uint8Array {
+  if (sizeBytes <= MAX_OCTAL_SIZE) return tarHeader({ path, sizeBytes })
+  const bytes = Buffer.from(tarHeader({ path }))
+  const block = bytes.subarray(-BLOCK_BYTES)
+  block.fill(0, SIZE_FIELD.start, SIZE_FIELD.end)
+  block[SIZE_FIELD.start] = 0x80
+  block.writeBigUInt64BE(BigInt(sizeBytes), SIZE_FIELD.end - 8)
+  block.fill(' ', CHECKSUM_FIELD.start, CHECKSUM_FIELD.end)
+  const sum = block.reduce((total, byte) => total + byte, 0)
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, CHECKSUM_FIELD.start, 'latin1')
+  return bytes
+}
