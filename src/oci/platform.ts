@@ -233,7 +233,7 @@ const STABLE_WINDOWS_BUILD = 20348
  * is the build unless both are past the stable one. A version with fewer than three numbers is a prefix; none runs all.
  */
 function runsWindowsVersion(host: string | undefined, container: string | undefined): boolean {
-  if (host === undefined || container === undefined) return true
+  if (host === undefined || container === undefined || host === container) return true
   const [hostNumbers, numbers] = [versionNumbers(host), versionNumbers(container)]
   if (hostNumbers.slice(0, 2).some((number, index) => number !== numbers[index])) return false
   const [hostBuild, build] = [hostNumbers[2], numbers[2]]
