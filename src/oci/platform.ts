@@ -1,4 +1,5 @@
 import { TareError } from '../errors/index.ts'
+import { withoutAbsent } from './document-node.ts'
 
 /**
  * What a member of an index runs on.
@@ -83,21 +84,19 @@ export function normalizePlatform(platform: Platform): Platform {
     platform.architecture.toLowerCase(),
     (platform.variant ?? '').toLowerCase(),
   )
-  const version = platform['os.version'] ?? ''
-  const osFeatures = sortedSet(platform['os.features'])
-  const features = sortedSet(platform.features)
-  return {
+  return withoutAbsent({
     os: os === 'macos' ? 'darwin' : os,
     architecture,
-    ...(variant === '' ? {} : { variant }),
-    ...(version === '' ? {} : { 'os.version': version }),
-    ...(osFeatures.length === 0 ? {} : { 'os.features': osFeatures }),
-    ...(features.length === 0 ? {} : { features }),
-  }
+    variant: variant || undefined,
+    'os.version': platform['os.version'] || undefined,
+    'os.features': sortedSet(platform['os.features']),
+    features: sortedSet(platform.features),
+  })
 }
 
-function sortedSet(texts: readonly string[] | undefined): readonly string[] {
-  return [...new Set(texts)].filter((text) => text !== '').sort()
+function sortedSet(texts: readonly string[] | undefined): readonly string[] | undefined {
+  const sorted = [...new Set(texts)].filter((text) => text !== '').sort()
+  return sorted.length === 0 ? undefined : sorted
 }
 
 function normalizeArchitecture(
