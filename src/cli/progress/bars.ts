@@ -60,7 +60,7 @@ export class BarsRenderer implements ProgressRenderer {
     if (this.#isClosed) return
     const now = this.#clock.now()
     // The last column stays free: writing there makes some terminals wrap, and then the block can't be found again.
-    const width = Math.max(20, (this.#stream.columns ?? 80) - 1)
+    const width = Math.max(1, (this.#stream.columns ?? 80) - 1)
     const room = Math.max(1, (this.#stream.rows ?? 24) - 3)
     const active = this.#tally.active()
     const shown = active.slice(0, room)

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { OutputPipe } from './output-pipe.ts'
+
+test('OutputPipe is flushed when every write has left', async () => {
+  const waiting: (() => void)[] = []
+  const written: (string | Uint8Array)[] = []
+  const pipe = new OutputPipe({
+    write(text, done) {
+      written.push(text)
+      waiting.push(() => done?.())
+      return false
+    },
+  })
+  await pipe.flushed()
+  pipe.write('a')
+  pipe.write('b')
+  let isFlushed = false
+  const flushed = pipe.flushed().then(() => (isFlushed = true))
+  waiting.shift()?.()
+  await Promise.resolve()
+  assert.equal(isFlushed, false)
+  waiting.shift()?.()
+  await flushed
+  assert.deepEqual(written, ['a', 'b'])
+})
+
+test('OutputPipe drops everything after its reader has gone, without an error', async () => {
+  let writes = 0
+  const pipe = new OutputPipe({
+    write(_, done) {
+      writes++
+      done?.(Object.assign(new Error('gone'), { code: 'EPIPE' }))
+      return false
+    },
+  })
+  pipe.write('a')
+  pipe.write('b')
+  await pipe.flushed()
+  assert.equal(writes, 1)
+})
