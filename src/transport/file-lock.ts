@@ -70,7 +70,10 @@ async function acquire(path: string, token: string, signal: AbortSignal | undefi
         hint: `If no other process is writing there, remove ${path}`,
       })
     }
-    await wait(pauseMs, undefined, { signal })
+    await wait(pauseMs, undefined, { signal }).catch((error: unknown) => {
+      signal?.throwIfAborted()
+      throw error
+    })
   }
 }
 

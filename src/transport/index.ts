@@ -1,5 +1,5 @@
 /** Transports: from a reference to where an image is read or written. */
-export { openDestination, openSource, parseReferenceOnDisk, type TransportContext } from './open.ts'
+export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
 export { openVerifiedBlob } from './open-verified.ts'
 export {
   type DirectoryReference,

@@ -12,14 +12,14 @@ import {
   type TransportReference,
 } from './reference-text.ts'
 import type { RegistryTransportOptions } from './registry.ts'
+import type { OperationOptions } from '../stream/index.ts'
 import { TarArchive } from './tar-archive.ts'
 import type { ImageDestination, ImageSource } from './transport.ts'
 
 /** What transports need to know of a run. */
-export interface TransportContext {
+export interface OpenContext extends OperationOptions {
   /** Where spools lie. @default the system's temporary directory */
   readonly workdir?: string | undefined
-  readonly signal?: AbortSignal | undefined
   /** Replaces what a `dir:` holds, and makes a layout of a directory with other files. @default false */
   readonly force?: boolean | undefined
   /** For `docker://` only. */
@@ -34,7 +34,7 @@ export interface TransportContext {
  */
 export async function openSource(
   reference: TransportReference | string,
-  context: TransportContext = {},
+  context: OpenContext = {},
 ): Promise<ImageSource> {
   context.signal?.throwIfAborted()
   const parsed = typeof reference === 'string' ? await parseReferenceOnDisk(reference) : reference
@@ -62,7 +62,7 @@ export async function openSource(
  */
 export async function openDestination(
   reference: TransportReference | string,
-  context: TransportContext = {},
+  context: OpenContext = {},
 ): Promise<ImageDestination> {
   context.signal?.throwIfAborted()
   const parsed = typeof reference === 'string' ? await parseReferenceOnDisk(reference) : reference

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { hasErrorCode } from '../errors/index.ts'
+import { formatTransportReference, parseTransportReference, type TransportReference } from './reference-text.ts'
+
+const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}` as const
+
+suite('parseTransportReference()', () => {
+  const accepted: readonly (readonly [string, TransportReference])[] = [
+    [
+      'docker://host:5000/app:v1',
+      { transport: 'docker', reference: { registry: 'host:5000', repository: 'app', tag: 'v1' } },
+    ],
+    ['oci:layout', { transport: 'oci', path: 'layout' }],
+    ['oci:layout:', { transport: 'oci', path: 'layout' }],
+    ['oci:a/b:v1', { transport: 'oci', path: 'a/b', pick: { kind: 'name', name: 'v1' } }],
+    [
+      'oci:/a:docker.io/library/app:v1',
+      { transport: 'oci', path: '/a', pick: { kind: 'name', name: 'docker.io/library/app:v1' } },
+    ],
+    [`oci:a@${DIGEST}`, { transport: 'oci', path: 'a', pick: { kind: 'digest', digest: DIGEST } }],
+    [
+      `oci-archive:a.tar:@${DIGEST}`,
+      { transport: 'oci-archive', path: 'a.tar', pick: { kind: 'digest', digest: DIGEST } },
+    ],
+    [`oci:a:app@${DIGEST}`, { transport: 'oci', path: 'a', pick: { kind: 'name', name: `app@${DIGEST}` } }],
+    ['oci-archive:a.tar:@2', { transport: 'oci-archive', path: 'a.tar', pick: { kind: 'position', position: 2 } }],
+    ['oci:user@host/layout', { transport: 'oci', path: 'user@host/layout' }],
+    ['docker-archive:a.tar', { transport: 'docker-archive', path: 'a.tar' }],
+    [
+      'docker-archive:a.tar:app',
+      { transport: 'docker-archive', path: 'a.tar', pick: { kind: 'name', name: 'docker.io/library/app:latest' } },
+    ],
+    [
+      'docker-archive:a.tar:host:5000/app:v1',
+      { transport: 'docker-archive', path: 'a.tar', pick: { kind: 'name', name: 'host:5000/app:v1' } },
+    ],
+    [
+      'docker-archive:a.tar:@0',
+      { transport: 'docker-archive', path: 'a.tar', pick: { kind: 'position', position: 0 } },
+    ],
+    ['dir:/with:colon', { transport: 'dir', path: '/with:colon' }],
+  ]
+  for (const [text, reference] of accepted) {
+    test(`reads ${text}`, () => {
+      const parsed = parseTransportReference(text)
+      assert.deepEqual(stripped(parsed), reference)
+      assert.deepEqual(parseTransportReference(formatTransportReference(parsed)), parsed)
+    })
+  }
+
+  const refused: readonly string[] = [
+    'oci:',
+    'oci::v1',
+    'dir:',
+    'docker:host/app',
+    'docker://',
+    'oci:a@sha256:12',
+    'oci:a:@x',
+    'docker-archive:a.tar:@-1',
+    'docker-archive:a.tar:UPPER',
+    `docker-archive:a.tar:app@${DIGEST}`,
+    'oci:a\u0000b',
+    `oci:${'a'.repeat(10_000)}`,
+  ]
+  for (const text of refused) {
+    test(`refuses ${JSON.stringify(text.slice(0, 40))}`, () => {
+      assert.throws(
+        () => parseTransportReference(text),
+        (error) => hasErrorCode(error, 'INVALID_REFERENCE'),
+      )
+    })
+  }
+
+  const bare: readonly (readonly [string, string])[] = [
+    ['./layout', 'oci:./layout'],
+    ['out/app.tar', 'oci-archive:out/app.tar'],
+    ['out/app.tar.gz:v1', 'oci-archive:out/app.tar.gz:v1'],
+    ['ghcr.io/org/app:v1', 'docker://ghcr.io/org/app:v1'],
+    ['localhost:5000/app', 'docker://localhost:5000/app'],
+    ['alpine', 'docker://alpine'],
+    ['https://ghcr.io/org/app', 'docker://ghcr.io/org/app'],
+    ['', 'docker://'],
+  ]
+  for (const [text, suggestion] of bare) {
+    test(`suggests a prefix for ${JSON.stringify(text)}`, () => {
+      assert.throws(
+        () => parseTransportReference(text),
+        (error) => hasErrorCode(error, 'UNKNOWN_TRANSPORT') && error.hint?.includes(suggestion) === true,
+      )
+    })
+  }
+
+  for (const text of ['docker-daemon:app:v1', 'containers-storage:app', 'containerd:app', 'store:app']) {
+    test(`says that ${text} is not there yet`, () => {
+      assert.throws(
+        () => parseTransportReference(text),
+        (error) => hasErrorCode(error, 'UNKNOWN_TRANSPORT') && error.message.includes('yet'),
+      )
+    })
+  }
+
+  test('lets an existing path decide where a path with colons ends', () => {
+    const parse = (text: string, ...existing: readonly string[]): TransportReference =>
+      parseTransportReference(text, { exists: (path) => existing.includes(path) })
+    assert.deepEqual(stripped(parse('oci:a:b:v1', 'a:b')), {
+      transport: 'oci',
+      path: 'a:b',
+      pick: { kind: 'name', name: 'v1' },
+    })
+    assert.deepEqual(stripped(parse('oci:a:b', 'a:b')), { transport: 'oci', path: 'a:b' })
+    // The first colon wins while what is before it exists, as for skopeo.
+    assert.deepEqual(stripped(parse('oci:a:b', 'a', 'a:b')), {
+      transport: 'oci',
+      path: 'a',
+      pick: { kind: 'name', name: 'b' },
+    })
+    assert.deepEqual(stripped(parse(`oci:a:b@${DIGEST}`, 'a:b')), {
+      transport: 'oci',
+      path: 'a:b',
+      pick: { kind: 'digest', digest: DIGEST },
+    })
+  })
+})
+
+/** Without fields that are undefined, which strict equality would count. */
+function stripped(reference: TransportReference): unknown {
+  return JSON.parse(JSON.stringify(reference))
+}
