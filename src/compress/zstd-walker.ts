@@ -164,7 +164,7 @@ export class ZstdWalker {
   }
 }
 
-/** @internal */
+/** An error that says what is wrong with a stream. */
 export function corruptZstd(subject: string, problem: string, cause?: unknown): TareError {
   return new TareError('CORRUPT_ZSTD', `${subject} ${problem}`, {
     cause,
