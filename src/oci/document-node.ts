@@ -40,6 +40,11 @@ export class DocumentNode {
     return new DocumentNode(undefined, this.#path, { ...this.#context, problems: [] })
   }
 
+  /** The names of an object's fields; none where no object is. */
+  keys(): readonly string[] {
+    return isJsonObject(this.#value) ? Object.keys(this.#value) : []
+  }
+
   /** Whether an object has a field, be it `null`. */
   has(key: string): boolean {
     return isJsonObject(this.#value) && key in this.#value

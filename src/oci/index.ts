@@ -1,7 +1,7 @@
 /** The OCI model as pure data: no I/O, no Node built-ins, works in a browser. */
 export { attestedDigest, isAttestation } from './attestation.ts'
 export { type HistoryEntry, historyLayerCount, type ImageConfig, parseImageConfig, platformOfConfig } from './config.ts'
-export { type Annotations, bareDescriptor, type Descriptor, parseDescriptor } from './descriptor.ts'
+export { type Annotations, bareDescriptor, type Descriptor, parseDescriptor, readDescriptor } from './descriptor.ts'
 export {
   type DiffId,
   type Digest,
@@ -12,6 +12,8 @@ export {
   parseDigest,
   shortDigest,
 } from './digest.ts'
+export { DocumentNode, readDocument } from './document-node.ts'
+export { parseJson } from './json.ts'
 export {
   childDescriptors,
   type ImageIndex,

@@ -11,8 +11,9 @@ export {
   sliceSource,
   toByteSource,
 } from './byte-source.ts'
+export { ByteReader } from './byte-reader.ts'
 export { AtomicFile, type FileRange, readFileRange, readHandleRange, writeAt, writeFileAtomically } from './file.ts'
-export { mapLimited, Mutex } from './map-limited.ts'
+export { mapLimited, mapOrdered, Mutex } from './map-limited.ts'
 export { type Logger, type OperationOptions, type ProgressEvent, SILENT_LOGGER } from './operation-options.ts'
 export { SpoolDirectory, type SpoolFile } from './spool.ts'
 export { Digester, digestOf, type ExpectedContent, verified, verifyBytes } from './verified.ts'

@@ -33,6 +33,36 @@ export async function mapLimited<Input, Output>(
   return results
 }
 
+/**
+ * Like {@link mapLimited}, but inputs are taken as they are needed and results come one by one in input order, so
+ * that neither list has to fit in memory.
+ */
+export async function* mapOrdered<Input, Output>(
+  inputs: Iterable<Input> | AsyncIterable<Input>,
+  concurrency: number,
+  work: (input: Input, signal: AbortSignal) => Promise<Output>,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<Output, void, undefined> {
+  options.signal?.throwIfAborted()
+  const ending = new AbortController()
+  const signal = options.signal === undefined ? ending.signal : AbortSignal.any([ending.signal, options.signal])
+  const underWay: Promise<Output>[] = []
+  try {
+    for await (const input of inputs) {
+      signal.throwIfAborted()
+      const result = work(input, signal)
+      // A failure is raised where its turn comes; until then it must not count as unhandled.
+      result.catch(() => {})
+      underWay.push(result)
+      if (underWay.length >= concurrency) yield await (underWay.shift() as Promise<Output>)
+    }
+    while (underWay.length > 0) yield await (underWay.shift() as Promise<Output>)
+  } finally {
+    ending.abort()
+    await Promise.allSettled(underWay)
+  }
+}
+
 /** Lets one caller in at a time, in order of arrival. */
 export class Mutex {
   #tail: Promise<unknown> = Promise.resolve()

@@ -1,0 +1,201 @@
+import { TareError } from '../errors/index.ts'
+import {
+  type Descriptor,
+  type DiffId,
+  type Digest,
+  type DocumentNode,
+  parseJson,
+  readDescriptor,
+  readDocument,
+} from '../oci/index.ts'
+
+/** The artifact type of a delta manifest. */
+export const DELTA_ARTIFACT_TYPE = 'application/vnd.tare.delta.v1+json'
+
+/** Media types of what a delta holds besides blobs of the target. */
+export const DELTA_MEDIA_TYPE = {
+  /** The delta's config: {@link DeltaPlan} as JSON. */
+  PLAN: 'application/vnd.tare.delta.plan.v1+json',
+  /** A manifest or index of the target. Under its own type a registry would take it for a manifest of this repository. */
+  DOCUMENT: 'application/vnd.tare.delta.document.v1+json',
+  /** A patch. @see docs/formats/patch.md */
+  PATCH: 'application/vnd.tare.delta.patch.v1',
+} as const
+
+/** A delta plan larger than this is refused. */
+export const MAX_PLAN_BYTES: number = 64 * 1024 * 1024
+const MAX_BLOBS = 100_000
+
+/** How a blob of the target is obtained. */
+export type BlobOrigin =
+  /** The delta holds it as it is. */
+  | { readonly kind: 'archive' }
+  /** The baseline holds the same blob. */
+  | { readonly kind: 'baseline' }
+  /** The blob is the plain tar of a baseline layer, which may be compressed there. */
+  | { readonly kind: 'baseline-tar' }
+  /** The delta holds a patch that makes the plain tar from plain tars of the baseline. */
+  | { readonly kind: 'patch'; readonly patch: PatchBlob; readonly sources: readonly DiffId[] }
+  /** Nobody holds it; its descriptor says where to fetch it. */
+  | { readonly kind: 'foreign' }
+
+/** Where a patch lies in the delta. */
+export interface PatchBlob {
+  readonly digest: Digest
+  readonly size: number
+}
+
+/** What a blob is to the target. */
+export type PlannedRole = 'index' | 'manifest' | 'config' | 'layer'
+
+/** A blob of the target and how it is obtained. */
+export interface PlannedBlob {
+  readonly role: PlannedRole
+  readonly mediaType: string
+  readonly digest: Digest
+  readonly size: number
+  /** Digest of the layer's plain tar, where the target's config names it. */
+  readonly diffId?: DiffId | undefined
+  readonly from: BlobOrigin
+}
+
+/** A baseline layer that the delta builds on. */
+export interface NeededLayer {
+  readonly digest: Digest
+  readonly diffId?: DiffId | undefined
+  /** Bytes of the blob as the producer's baseline held it. */
+  readonly size: number
+}
+
+/** An image the delta was made against. */
+export interface PlannedBaseline {
+  readonly descriptor: Descriptor
+  /** What the producer called it: no path, no credentials. */
+  readonly name: string
+}
+
+/**
+ * The config of a delta: the whole target, and for every blob how it is obtained.
+ *
+ * @see docs/formats/delta.md
+ */
+export interface DeltaPlan {
+  readonly schemaVersion: 1
+  /** What made the delta. Bytes of patches may differ between versions of it. */
+  readonly tool: string
+  /** The target's root manifest or index. */
+  readonly target: Descriptor
+  readonly baselines: readonly PlannedBaseline[]
+  /** Baseline layers without which the target can't be rebuilt. */
+  readonly needs: readonly NeededLayer[]
+  /** Manifests and indexes first, the root before its members; then configs and layers in their order. */
+  readonly blobs: readonly PlannedBlob[]
+}
+
+/** The plan's exact bytes: compact JSON with keys in a fixed order. */
+export function formatPlan(plan: DeltaPlan): Uint8Array {
+  const { schemaVersion, tool, target, baselines, needs, blobs } = plan
+  const ordered = {
+    schemaVersion,
+    tool,
+    target: orderedDescriptor(target),
+    baselines: baselines.map(({ name, descriptor }) => ({ name, descriptor: orderedDescriptor(descriptor) })),
+    needs: needs.map(({ digest, diffId, size }) => ({ digest, diffId, size })),
+    blobs: blobs.map(({ role, mediaType, digest, size, diffId, from }) => ({
+      role,
+      mediaType,
+      digest,
+      size,
+      diffId,
+      from: orderedOrigin(from),
+    })),
+  }
+  return new TextEncoder().encode(JSON.stringify(ordered))
+}
+
+function orderedDescriptor({ mediaType, digest, size }: Descriptor): Descriptor {
+  return { mediaType, digest, size }
+}
+
+function orderedOrigin(from: BlobOrigin): BlobOrigin {
+  if (from.kind !== 'patch') return { kind: from.kind }
+  return { kind: 'patch', patch: { digest: from.patch.digest, size: from.patch.size }, sources: from.sources }
+}
+
+const ROLES: readonly PlannedRole[] = ['index', 'manifest', 'config', 'layer']
+const ORIGIN_KEYS: Readonly<Record<BlobOrigin['kind'], readonly string[]>> = {
+  archive: ['kind'],
+  baseline: ['kind'],
+  'baseline-tar': ['kind'],
+  patch: ['kind', 'patch', 'sources'],
+  foreign: ['kind'],
+}
+
+/**
+ * Parses and checks a plan. A kind of origin, or a member of one, that this version does not know is
+ * `UNSUPPORTED_FORMAT`: it would mean bytes are made in a way we can't.
+ *
+ * @throws {InvalidDocumentError} with every problem; {@link TareError} `UNSUPPORTED_FORMAT`, `LIMIT_EXCEEDED`
+ */
+export function parsePlan(bytes: Uint8Array, subject: string): DeltaPlan {
+  return readDocument(parseJson(bytes, subject, MAX_PLAN_BYTES), subject, (root) => readPlan(root, subject))
+}
+
+function readPlan(root: DocumentNode, subject: string): DeltaPlan {
+  const version = root.at('schemaVersion').size()
+  if (version > 1) throw unsupported(subject, `schema version ${version}`)
+  root.at('schemaVersion').exactly(1)
+  const target = readDescriptor(root.at('target'))
+  const blobs = root.at('blobs').list(MAX_BLOBS, (node) => readBlob(node, subject))
+  if (!blobs.some((blob) => blob.digest === target.digest)) root.at('blobs').report('do not have the target among them')
+  return {
+    schemaVersion: 1,
+    tool: root.at('tool').string(),
+    target,
+    baselines: root.at('baselines').list(MAX_BLOBS, (node) => ({
+      name: node.at('name').string(),
+      descriptor: readDescriptor(node.at('descriptor')),
+    })),
+    needs: root.at('needs').list(MAX_BLOBS, (node) => ({
+      digest: node.at('digest').digest(),
+      diffId: node.at('diffId').optional((diffId) => diffId.digest()),
+      size: node.at('size').size(),
+    })),
+    blobs,
+  }
+}
+
+function readBlob(node: DocumentNode, subject: string): PlannedBlob {
+  const roleText = node.at('role').string()
+  const role = ROLES.find((known) => known === roleText)
+  if (role === undefined) node.at('role').report(`must be one of ${ROLES.join(', ')}`)
+  return {
+    role: role ?? 'layer',
+    mediaType: node.at('mediaType').mediaType(),
+    digest: node.at('digest').digest(),
+    size: node.at('size').size(),
+    diffId: node.at('diffId').optional((diffId) => diffId.digest()),
+    from: readOrigin(node.at('from'), subject),
+  }
+}
+
+function readOrigin(node: DocumentNode, subject: string): BlobOrigin {
+  const kindText = node.at('kind').string()
+  const kind = Object.keys(ORIGIN_KEYS).find((known): known is BlobOrigin['kind'] => known === kindText)
+  if (kind === undefined) throw unsupported(subject, `a blob from ${JSON.stringify(kindText)}`)
+  const unknownKey = node.keys().find((key) => !ORIGIN_KEYS[kind].includes(key))
+  if (unknownKey !== undefined) throw unsupported(subject, `${JSON.stringify(unknownKey)} in a blob from ${kind}`)
+  if (kind !== 'patch') return { kind }
+  const patch = node.at('patch')
+  return {
+    kind,
+    patch: { digest: patch.at('digest').digest(), size: patch.at('size').size() },
+    sources: node.at('sources').list(MAX_BLOBS, (source) => source.digest()),
+  }
+}
+
+function unsupported(subject: string, what: string): TareError {
+  return new TareError('UNSUPPORTED_FORMAT', `${subject} uses ${what}, which this Tare does not know`, {
+    hint: 'Use the version of Tare that made the delta, or a newer one',
+  })
+}

@@ -1,0 +1,44 @@
+import { mkdir, statfs } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { TareError } from '../errors/index.ts'
+import type { TreeBlob } from '../image/index.ts'
+import type { Descriptor } from '../oci/index.ts'
+import type { BaselineLayer, BaselineSet } from './baseline-set.ts'
+
+/** How much larger a gzip or zstd layer commonly is when it is unpacked. */
+const USUAL_RATIO = 3
+
+/** Scratch space for patching some layers: they, their patches, and all plain layers of the baseline. About. */
+export function spoolEstimate(patched: readonly TreeBlob[], baseline: BaselineSet): number {
+  if (patched.length === 0) return 0
+  const targets = patched.reduce((sum, blob) => sum + blob.descriptor.size, 0)
+  const layers = baseline.plainLayers.reduce((sum, layer) => sum + plainEstimate(layer), 0)
+  return Math.ceil(targets * 1.25) + layers
+}
+
+/** Unpacked size of a baseline layer, about. */
+export function plainEstimate({
+  descriptor,
+  diffId,
+}: Pick<BaselineLayer, 'diffId'> & { readonly descriptor: Pick<Descriptor, 'digest' | 'size'> }): number {
+  return descriptor.digest === diffId ? descriptor.size : descriptor.size * USUAL_RATIO
+}
+
+/**
+ * Refuses work that would fill the disk, before it begins.
+ *
+ * @param workdir - the system's temporary directory when left out
+ * @throws {TareError} `DISK_FULL`
+ */
+export async function checkFreeSpace(workdir: string | undefined, neededBytes: number): Promise<void> {
+  const directory = workdir ?? tmpdir()
+  await mkdir(directory, { recursive: true })
+  const { bavail, bsize } = await statfs(directory)
+  const freeBytes = bavail * bsize
+  if (freeBytes >= neededBytes) return
+  throw new TareError(
+    'DISK_FULL',
+    `${directory} has ${freeBytes} bytes free, and unpacking layers takes about ${neededBytes}`,
+    { hint: 'Choose another place with --workdir' },
+  )
+}

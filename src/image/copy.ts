@@ -1,0 +1,222 @@
+import { CopyError, hasErrorCode, TareError } from '../errors/index.ts'
+import { decompress } from '../compress/index.ts'
+import { type Descriptor, type Digest, isForeignLayerType, type Platform } from '../oci/index.ts'
+import { type ByteSource, counted, mapLimited, type OperationOptions, verified } from '../stream/index.ts'
+import {
+  type BlobOpener,
+  type ImageDestination,
+  type ImageSource,
+  openVerifiedBlob,
+  type PutOutcome,
+} from '../transport/index.ts'
+import { type IndexFate, narrowTree, offeredPlatforms } from './narrow.ts'
+import { type ImageTree, readImageTree, type TreeBlob } from './tree.ts'
+
+/** Blobs moved at a time unless said otherwise. */
+export const DEFAULT_CONCURRENCY = 6
+
+/** Options of {@link copyImage}. */
+export interface CopyOptions extends OperationOptions {
+  /** Members of an index to keep; none keeps it whole. */
+  readonly platforms?: readonly Platform[] | undefined
+  /** Blobs moved at a time. @default 6 */
+  readonly concurrency?: number | undefined
+}
+
+/** What became of one blob. */
+export interface CopiedBlob {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly sizeBytes: number
+  /** `foreign`: neither side keeps it, its manifest names URLs to fetch it from. */
+  readonly outcome: PutOutcome | 'foreign'
+}
+
+/** What {@link copyImage} did. */
+export interface CopyReport {
+  readonly source: string
+  readonly destination: string
+  /** What the destination's reference points at now. */
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly index: IndexFate
+  readonly manifestCount: number
+  readonly blobs: readonly CopiedBlob[]
+  /** Bytes of blobs that were written. */
+  readonly writtenBytes: number
+  /** Bytes of blobs the destination had, or mounted from elsewhere. */
+  readonly savedBytes: number
+}
+
+/**
+ * Copies an image with its digests: blobs in parallel, what the destination has is left out, members before their
+ * index, the reference last. Everything is verified on the way.
+ *
+ * @throws {CopyError} with the code of its cause and the side that failed
+ * @throws {TareError} `PLATFORM_REQUIRED`, `UNSUPPORTED_BY_DESTINATION`, `NO_MATCHING_PLATFORM`
+ */
+export async function copyImage(
+  source: ImageSource,
+  destination: ImageDestination,
+  options: CopyOptions = {},
+): Promise<CopyReport> {
+  options.signal?.throwIfAborted()
+  const { tree, index } = narrowTree(await readImageTree(source, options), options.platforms ?? [])
+  checkDestination(tree, destination)
+  const report = await writeTree(tree, destination, {
+    ...options,
+    openBlob: (blob, signal) => openVerifiedBlob(source, blob.descriptor, 'source', { signal }),
+    openPlainLayer: (blob, signal) => source.openPlainLayer?.(blob.descriptor, { signal }),
+    mountFrom: mountSource(source, destination),
+  })
+  return { source: source.reference, destination: destination.reference, index, ...report }
+}
+
+/**
+ * Refuses early what the destination can't hold.
+ *
+ * @throws {TareError} `PLATFORM_REQUIRED` with the platforms there are, `UNSUPPORTED_BY_DESTINATION`
+ */
+export function checkDestination(tree: ImageTree, destination: ImageDestination): void {
+  for (const node of tree.documents.toReversed()) {
+    try {
+      destination.checkManifestType(node.descriptor.mediaType)
+    } catch (error) {
+      if (!hasErrorCode(error, 'PLATFORM_REQUIRED')) throw error
+      throw new TareError(error.code, error.message, {
+        cause: error,
+        hint: `Choose one with --platform: ${offeredPlatforms(node).join(', ')}`,
+      })
+    }
+  }
+}
+
+function mountSource(source: ImageSource, destination: ImageDestination): readonly string[] {
+  const [from, to] = [source.repository, destination.repository]
+  return from !== undefined && from.registry === to?.registry && from.repository !== to.repository
+    ? [from.repository]
+    : []
+}
+
+/** Where {@link writeTree} gets its bytes. */
+export interface WriteTreeOptions extends CopyOptions {
+  /** Gives a blob as its descriptor describes it; reading to the end must verify it. */
+  readonly openBlob: (blob: TreeBlob, signal: AbortSignal) => ByteSource
+  /** Gives a layer's plain tar where that is nearer than decompressing the blob. */
+  readonly openPlainLayer?: ((blob: TreeBlob, signal: AbortSignal) => Promise<ByteSource> | undefined) | undefined
+  readonly mountFrom?: readonly string[] | undefined
+}
+
+/** What {@link writeTree} did, for the reports of its callers. */
+export type WriteTreeReport = Pick<
+  CopyReport,
+  'digest' | 'mediaType' | 'manifestCount' | 'blobs' | 'writtenBytes' | 'savedBytes'
+>
+
+/** Writes a tree to a destination, blobs from wherever the caller has them. The reference moves last. */
+export async function writeTree(
+  tree: ImageTree,
+  destination: ImageDestination,
+  options: WriteTreeOptions,
+): Promise<WriteTreeReport> {
+  try {
+    await destination.prepare?.(
+      { blobs: tree.blobs.map((blob) => blob.descriptor), manifests: tree.documents },
+      options,
+    )
+    const writer = new BlobWriter(destination, options)
+    const blobs = await mapLimited(
+      tree.blobs,
+      options.concurrency ?? DEFAULT_CONCURRENCY,
+      (blob, _index, signal) => writer.write(blob, signal),
+      { signal: options.signal },
+    )
+    for (const node of tree.documents) {
+      if (!(await destination.hasManifest(node.descriptor, options))) await destination.putManifest(node, options)
+    }
+    options.signal?.throwIfAborted()
+    const { digest } = await destination.commit(tree.root, options)
+    const bytesOf = (kept: boolean): number =>
+      blobs.reduce((sum, blob) => ((blob.outcome === 'written') === kept ? sum + blob.sizeBytes : sum), 0)
+    return {
+      digest,
+      mediaType: tree.root.descriptor.mediaType,
+      manifestCount: tree.documents.length,
+      blobs,
+      writtenBytes: bytesOf(true),
+      savedBytes: bytesOf(false),
+    }
+  } catch (error) {
+    throw CopyError.at('destination', destination.reference, error)
+  }
+}
+
+class BlobWriter {
+  readonly #destination: ImageDestination
+  readonly #options: WriteTreeOptions
+
+  constructor(destination: ImageDestination, options: WriteTreeOptions) {
+    this.#destination = destination
+    this.#options = options
+  }
+
+  async write(blob: TreeBlob, signal: AbortSignal): Promise<CopiedBlob> {
+    const { descriptor } = blob
+    const outcome = await this.#put(blob, signal).catch((error: unknown) => {
+      this.#progress(blob, 0, 'failed')
+      throw CopyError.at('destination', descriptor.digest, error)
+    })
+    this.#progress(blob, descriptor.size, outcome === 'written' ? 'done' : 'skipped')
+    return { digest: descriptor.digest, mediaType: descriptor.mediaType, sizeBytes: descriptor.size, outcome }
+  }
+
+  async #put(blob: TreeBlob, signal: AbortSignal): Promise<CopiedBlob['outcome']> {
+    const { descriptor } = blob
+    const destination = this.#destination
+    if (destination.layerForm === 'plain' && blob.role === 'layer') return this.#putPlain(blob, signal)
+    if (await destination.hasBlob(descriptor, { signal })) return 'present'
+    this.#progress(blob, 0, 'started')
+    const open: BlobOpener = async () => this.#counted(blob, this.#options.openBlob(blob, signal))
+    try {
+      return await destination.putBlob(descriptor, open, { signal, mountFrom: this.#options.mountFrom })
+    } catch (error) {
+      if (isFetchedElsewhere(descriptor) && hasErrorCode(error, 'BLOB_NOT_FOUND')) return 'foreign'
+      throw error
+    }
+  }
+
+  async #putPlain(blob: TreeBlob, signal: AbortSignal): Promise<PutOutcome> {
+    const { diffId, descriptor } = blob
+    if (diffId === undefined || this.#destination.putPlainLayer === undefined) {
+      throw new TareError('UNSUPPORTED_BY_DESTINATION', `layer ${descriptor.digest} has no diffID in its config`, {
+        hint: 'Only layers of images can be kept as plain tars; use oci:, oci-archive:, dir: or docker://',
+      })
+    }
+    this.#progress(blob, 0, 'started')
+    const open: BlobOpener = async () => {
+      const plain =
+        (await this.#options.openPlainLayer?.(blob, signal)) ??
+        (await decompress(this.#counted(blob, this.#options.openBlob(blob, signal)))).source
+      return verified(plain, { digest: diffId }, `layer ${descriptor.digest} uncompressed`)
+    }
+    return this.#destination.putPlainLayer(diffId, open, { signal })
+  }
+
+  #counted(blob: TreeBlob, source: ByteSource): ByteSource {
+    let doneBytes = 0
+    return counted(source, (byteLength) => {
+      doneBytes += byteLength
+      this.#progress(blob, doneBytes, 'running')
+    })
+  }
+
+  #progress(blob: TreeBlob, doneBytes: number, state: 'started' | 'running' | 'done' | 'skipped' | 'failed'): void {
+    const { digest, size } = blob.descriptor
+    this.#options.onProgress?.({ kind: 'blob', id: digest, label: blob.role, doneBytes, totalBytes: size, state })
+  }
+}
+
+/** A foreign layer that sources need not hold, because its descriptor says where it is. */
+export function isFetchedElsewhere(descriptor: Descriptor): boolean {
+  return isForeignLayerType(descriptor.mediaType) && (descriptor.urls?.length ?? 0) > 0
+}

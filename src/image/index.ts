@@ -1,0 +1,33 @@
+/** Images as trees of documents and blobs: read, narrow, copy, inspect. */
+export {
+  type CopiedBlob,
+  type CopyOptions,
+  type CopyReport,
+  checkDestination,
+  copyImage,
+  DEFAULT_CONCURRENCY,
+  isFetchedElsewhere,
+} from './copy.ts'
+export {
+  type ImageReport,
+  type InspectOptions,
+  inspectImage,
+  type LayerReport,
+  type ManifestReport,
+  readNarrowed,
+  readRawManifest,
+} from './inspect.ts'
+export { type IndexFate, type NarrowedTree, narrowTree, offeredPlatforms } from './narrow.ts'
+export {
+  type BlobRole,
+  type ImageNode,
+  type ImageTree,
+  type IndexNode,
+  imageTree,
+  type ManifestNode,
+  manifestBlobs,
+  manifestsOf,
+  type ReadTreeOptions,
+  readImageTree,
+  type TreeBlob,
+} from './tree.ts'

@@ -1,0 +1,29 @@
+import { TareError } from '../errors/index.ts'
+import { codecMemoryBytes } from '../kernels/index.ts'
+
+/** The largest job that a patch makes, see `SIZES` of `delta/match`: reference and target. */
+const LARGEST_JOB = { referenceBytes: 16 * 2 ** 20, targetBytes: 8 * 2 ** 20 }
+/** What Node itself and one stream of blobs take. */
+const BASE_BYTES = 160 * 2 ** 20
+
+/** Memory that one worker takes at most, with the arrays on their way to it. */
+const WORKER_BYTES: number =
+  codecMemoryBytes(LARGEST_JOB.referenceBytes, LARGEST_JOB.targetBytes) +
+  2 * (LARGEST_JOB.referenceBytes + LARGEST_JOB.targetBytes)
+
+/**
+ * How many codec threads fit into a memory bound. Fewer threads make the same bytes, only later.
+ *
+ * @param wanted - threads that would be used if memory were no matter
+ * @throws {TareError} `MEMORY_LIMIT` when not even one fits
+ */
+export function threadsWithin(memoryBytes: number, wanted: number): number {
+  const fitting = Math.floor((memoryBytes - BASE_BYTES) / WORKER_BYTES)
+  if (fitting < 1) {
+    const leastMiB = Math.ceil((BASE_BYTES + WORKER_BYTES) / 2 ** 20)
+    throw new TareError('MEMORY_LIMIT', `${Math.floor(memoryBytes / 2 ** 20)} MiB is not enough for one worker`, {
+      hint: `Give --memory ${leastMiB}MiB or more`,
+    })
+  }
+  return Math.max(1, Math.min(wanted, fitting))
+}
