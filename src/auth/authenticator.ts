@@ -48,7 +48,7 @@ const MAX_CACHED_TOKENS = 1000
 export class Authenticator {
   readonly #options: AuthenticatorOptions
   readonly #timing: Timing
-  readonly #credentials = new Map<string, Promise<Credentials>>()
+  readonly #credentials = new Map<string, SharedFlight<Credentials>>()
   readonly #tokens = new Map<string, CachedToken>()
   readonly #flights = new Map<string, SharedFlight<CachedToken>>()
   #challenge: Challenge | undefined
@@ -122,16 +122,21 @@ export class Authenticator {
     return (await this.#findCredentials(access)).kind !== 'anonymous'
   }
 
-  #findCredentials({ repository, signal }: AccessRequest): Promise<Credentials> {
+  async #findCredentials({ repository, signal: callerSignal }: AccessRequest): Promise<Credentials> {
     const key = repository ?? ''
-    let found = this.#credentials.get(key)
-    if (found === undefined) {
-      found = this.#options.credentials({ registry: this.#options.registry, repository }, { signal })
-      this.#credentials.set(key, found)
-      // One caller's abort or a passing fault is not the answer for everybody after it.
-      found.catch(() => this.#credentials.delete(key))
+    let flight = this.#credentials.get(key)
+    if (flight === undefined || flight.isAbandoned) {
+      const target = { registry: this.#options.registry, repository }
+      flight = new SharedFlight((signal) => this.#options.credentials(target, { signal }))
+      this.#credentials.set(key, flight)
     }
-    return found
+    try {
+      return await flight.join(callerSignal)
+    } catch (error) {
+      // A passing fault is not the answer for everybody after it.
+      if (callerSignal?.aborted !== true) this.#credentials.delete(key)
+      throw error
+    }
   }
 
   #realm(challenge: Challenge, registryUrl: URL, credentials: Credentials): URL {

@@ -12,4 +12,5 @@ export {
   parseCredentials,
 } from './credentials.ts'
 export { CATALOG_SCOPE, type RepositoryAction, repositoryScope, type Scope, unionScopes } from './scope.ts'
+export { SharedFlight } from './shared-flight.ts'
 export { type AccessToken, fetchToken, type TokenRequest } from './token-server.ts'

@@ -6,12 +6,16 @@ export class SharedFlight<Output> {
   readonly #abandoned = new AbortController()
   readonly #outcome: Promise<Output>
   #passengers = 0
+  #isSettled = false
 
   /** @param work - started at once; gets the signal that fires when nobody waits any more */
   constructor(work: (signal: AbortSignal) => Promise<Output>) {
     this.#outcome = work(this.#abandoned.signal)
+    const settle = (): void => {
+      this.#isSettled = true
+    }
     // Everybody may have left by the time it fails.
-    this.#outcome.catch(() => {})
+    this.#outcome.then(settle, settle)
   }
 
   /** Whether the work was given up, so that a newcomer has to start its own. */
@@ -30,7 +34,7 @@ export class SharedFlight<Output> {
       return await Promise.race([this.#outcome, left.promise])
     } finally {
       signal?.removeEventListener('abort', leave)
-      if (--this.#passengers === 0) this.#abandoned.abort()
+      if (--this.#passengers === 0 && !this.#isSettled) this.#abandoned.abort()
     }
   }
 }

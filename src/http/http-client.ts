@@ -218,11 +218,15 @@ class Upload {
 
   constructor(body: StreamedBody) {
     this.sizeBytes = body.sizeBytes
-    this.readable = Readable.from(this.#read(body))
+    const iterator = this.#read(body)
+    // Without `throw`: undici's own errors would be thrown into the source and come back looking like the source's.
+    const next = (): Promise<IteratorResult<Uint8Array>> => iterator.next()
+    const stop = (): Promise<IteratorResult<Uint8Array>> => iterator.return()
+    this.readable = Readable.from({ [Symbol.asyncIterator]: () => ({ next, return: stop }) })
   }
 
   /** Opens the source only when the connection wants bytes, so that one that never comes up leaves nothing open. */
-  async *#read(body: StreamedBody): ByteSource {
+  async *#read(body: StreamedBody): AsyncGenerator<Uint8Array, void, undefined> {
     try {
       yield* await body.open()
     } catch (error) {

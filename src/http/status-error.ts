@@ -25,18 +25,22 @@ export class HttpStatusError extends TareError {
   readonly status: number
   /** The registry's own list; empty when it sent none. */
   readonly diagnostics: readonly RegistryDiagnostic[]
+  /** The `Retry-After` field, as it was sent. */
+  readonly retryAfter: string | undefined
 
   private constructor(
     code: ErrorCode,
     subject: string,
-    status: number,
+    response: HttpResponse,
     diagnostics: readonly RegistryDiagnostic[],
     hint: string | undefined,
   ) {
+    const { status } = response
     const detail = diagnostics.map((entry) => (entry.message === '' ? entry.code : `${entry.code}: ${entry.message}`))
     super(code, `${subject}: answered ${status}${detail.length === 0 ? '' : ` (${detail.join('; ')})`}`, { hint })
     this.status = status
     this.diagnostics = diagnostics
+    this.retryAfter = response.header('retry-after')
   }
 
   /**
@@ -56,12 +60,12 @@ export class HttpStatusError extends TareError {
     const diagnostics = isWebPage ? [] : parseDiagnostics(text)
     if (isWebPage && status < 500 && !HINTS.has(status)) {
       const hint = 'The host may not be a registry, or a proxy stands before it'
-      return new HttpStatusError('REGISTRY_PROTOCOL', `${subject}: a web page came back`, status, [], hint)
+      return new HttpStatusError('REGISTRY_PROTOCOL', `${subject}: a web page came back`, response, [], hint)
     }
     const retryAfter = response.header('retry-after')
     const isPlainWait = status === 429 && retryAfter !== undefined && /^\d{1,9}$/.test(retryAfter)
     const hint = isPlainWait ? `Try again in ${retryAfter} seconds, or log in` : HINTS.get(status)
-    return new HttpStatusError(codeOf(status, notFound), subject, status, diagnostics, hint)
+    return new HttpStatusError(codeOf(status, notFound), subject, response, diagnostics, hint)
   }
 }
 

@@ -17,3 +17,14 @@ export {
   startRegistry,
   type StoredManifest,
 } from './server/index.ts'
+export {
+  type FetchedManifest,
+  type ListOptions,
+  type ListReferrersOptions,
+  type ManifestHead,
+  type PutManifestResult,
+  RegistryClient,
+  type RegistryClientOptions,
+  RepositoryClient,
+  type UploadBlobOptions,
+} from './client/index.ts'
