@@ -4,6 +4,8 @@
 import { allocate, resetMemory } from './shared/memory'
 import { finishEncoder, isConsumed, hasRunOut, startDecoder, startEncoder } from './shared/range-coder'
 import { prepareBitModels } from './shared/bit-model'
+import { prepareLogistic } from './shared/logistic'
+import { decodeBsdiff, encodeBsdiff } from './shared/bsdiff'
 import { decodeLz, encodeLz } from './shared/lz'
 
 const CODEC_LZ: u32 = 1
@@ -26,6 +28,7 @@ export function reserve(referenceBytes: u32, targetBytes: u32, payloadBytes: u32
   window = allocate(<usize>reference + target + SLACK)
   payloadStart = allocate(payload)
   prepareBitModels()
+  prepareLogistic()
 }
 
 export function referenceAt(): usize {
@@ -43,7 +46,8 @@ export function payloadAt(): usize {
 /** Encodes the target; gives the size of the payload, or 2^32 - 1 when it does not fit. */
 export function encode(codec: u32): u32 {
   startEncoder(payloadStart, payload)
-  encodeLz(window, reference, target)
+  if (codec == CODEC_LZ) encodeLz(window, reference, target)
+  else encodeBsdiff(window, reference, target)
   const size = <u32>finishEncoder()
   return hasRunOut() ? u32.MAX_VALUE : size
 }
@@ -51,5 +55,6 @@ export function encode(codec: u32): u32 {
 /** Decodes the payload into the target; false when it is malformed. */
 export function decode(codec: u32): bool {
   startDecoder(payloadStart, payload)
-  return decodeLz(window, reference, target) && isConsumed()
+  const isSound = codec == CODEC_LZ ? decodeLz(window, reference, target) : decodeBsdiff(window, reference, target)
+  return isSound && isConsumed()
 }

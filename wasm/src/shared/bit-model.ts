@@ -27,13 +27,11 @@ export function prepareBitModels(): void {
   store<u32>(prices, load<u32>(prices + 4))
 }
 
-@inline
 export function chanceOf(model: usize): u32 {
   const chance = (load<u32>(model) ^ 0x80000000) >> 16
   return min(max(chance, 32), 65536 - 32)
 }
 
-@inline
 export function updateModel(model: usize, bit: u32): void {
   const state = load<u32>(model) ^ 0x80000000
   const seen = state & 1023
@@ -41,7 +39,7 @@ export function updateModel(model: usize, bit: u32): void {
   const rate = <i64>load<u32>(rates + (seen << 2))
   const goal = bit ? 0x3fffff : 0
   const moved = p + <i32>((<i64>(goal - p) * rate) >> 16)
-  store<u32>(model, ((<u32>moved << 10) | min(seen + 1, LIMIT)) ^ 0x80000000)
+  store<u32>(model, (((<u32>moved) << 10) | min(seen + 1, LIMIT)) ^ 0x80000000)
 }
 
 /** Codes one bit by its model and teaches the model. */
@@ -52,7 +50,6 @@ export function codeModelled(model: usize, bit: u32): u32 {
 }
 
 /** Price of a bit under a model, in 64ths of a bit. */
-@inline
 export function priceOf(model: usize, bit: u32): u32 {
   const chance = chanceOf(model)
   return load<u32>(prices + (((bit ? chance : <u32>65536 - chance) >> 8) << 2))
@@ -68,14 +65,12 @@ const TREE_BITS: u32 = 4
 /** Bytes of models that one kind of number needs, zeroed before use. */
 export const NUMBER_MODEL_BYTES: u32 = 4 * (64 + (64 << TREE_BITS))
 
-@inline
 export function slotOf(value: u32): u32 {
   if (value < 4) return value
   const length = 31 - clz(value)
   return (length << 1) | ((value >> (length - 1)) & 1)
 }
 
-@inline
 export function extraBits(slot: u32): u32 {
   return slot < 4 ? 0 : (slot >> 1) - 1
 }
@@ -83,7 +78,8 @@ export function extraBits(slot: u32): u32 {
 export function codeNumber(models: usize, value: u32): u32 {
   const wanted = isEncoding() ? slotOf(value) : 0
   let node: u32 = 1
-  for (let i: i32 = SLOT_BITS - 1; i >= 0; i--) node = (node << 1) | codeModelled(models + (node << 2), (wanted >> i) & 1)
+  for (let i: i32 = SLOT_BITS - 1; i >= 0; i--)
+    node = (node << 1) | codeModelled(models + (node << 2), (wanted >> i) & 1)
   const slot = node - (1 << SLOT_BITS)
   if (slot < 4) return slot
 
@@ -113,7 +109,6 @@ export function priceOfSlot(models: usize, slot: u32): u32 {
 }
 
 /** Price of a number, remaining bits taken as whole bits. */
-@inline
 export function priceOfNumber(models: usize, value: u32): u32 {
   const slot = slotOf(value)
   return priceOfSlot(models, slot) + (extraBits(slot) << 6)

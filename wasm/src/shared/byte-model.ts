@@ -4,14 +4,11 @@
 import { allocate, allocateZeroed } from './memory'
 import { codeBit } from './range-coder'
 import { chanceOf, updateModel } from './bit-model'
+import { DOT_LIMIT, moveSlot, newWeights, squashed, stretchOfSlot, stretched } from './logistic'
 
 const CONTEXTS: u32 = 7
 const EXPECTED_CLASSES: u32 = 64
 const MODES = 16
-
-const stretchTable = memory.data(4096 * 2, 16)
-const squashTable = memory.data(6144 * 2, 16)
-const slotRates = memory.data(16 * 4, 16)
 
 /** Hash of each context, set by the caller before `codeByte`. */
 const hashes = memory.data(8 * 4, 16)
@@ -30,31 +27,7 @@ let previousMaps: usize = 0
 const WEIGHT_START: i16 = 1638
 const WEIGHT_SHIFT = 14
 const LEARNING: i32 = 10
-const DOT_LIMIT: i32 = 3071
 const MAP_NODES = 33
-
-/** Chance of 1 in 65536ths for `dot` in 256ths of a nat, |dot| <= 3071. */
-@inline
-function squash(dot: i32): i32 {
-  return load<u16>(squashTable + ((dot + 3072) << 1))
-}
-
-function fillTables(): void {
-  let exponential: u64 = 0x100000000
-  for (let k: i32 = 0; k <= DOT_LIMIT; k++) {
-    const chance = min<u64>(65535, 0x1000000000000 / (0x100000000 + exponential))
-    store<u16>(squashTable + ((3072 + k) << 1), <u16>chance)
-    store<u16>(squashTable + ((3072 - k) << 1), <u16>(65536 - chance))
-    exponential = (exponential * 4278222805) >> 32
-  }
-  let x: i32 = -DOT_LIMIT
-  for (let i: i32 = 0; i < 4096; i++) {
-    while (x < DOT_LIMIT && squash(x) < 16 * i + 8) x++
-    store<i16>(stretchTable + (i << 1), <i16>min(max(x, -2047), 2047))
-  }
-  // 32768 / (n + 1.6), rounded
-  for (let n: i32 = 0; n < 16; n++) store<i32>(slotRates + (n << 2), (327680 + 5 * n + 8) / (10 * n + 16))
-}
 
 /** log2 of the buckets of each context's table for a target of this size. */
 function bucketBitsFor(targetBytes: u32): u32 {
@@ -64,48 +37,39 @@ function bucketBitsFor(targetBytes: u32): u32 {
 
 /** Allocates and initialises the model; `targetBytes` sets the size of its tables. */
 export function prepareByteModel(targetBytes: u32): void {
-  fillTables()
   bucketBits = bucketBitsFor(targetBytes)
   tables = allocateZeroed(CONTEXTS << (bucketBits + 5))
-  modeWeights = filled((MODES * 4) << 4, WEIGHT_START)
-  partialWeights = filled(256 << 4, WEIGHT_START)
-  previousWeights = filled(256 << 4, WEIGHT_START)
-  expectedModels = allocateZeroed(2 * EXPECTED_CLASSES << 2)
+  modeWeights = newWeights(MODES * 4, WEIGHT_START)
+  partialWeights = newWeights(256, WEIGHT_START)
+  previousWeights = newWeights(256, WEIGHT_START)
+  expectedModels = allocateZeroed((2 * EXPECTED_CLASSES) << 2)
   modeMaps = newMaps(MODES * 256)
   previousMaps = newMaps(0x4000)
-}
-
-function filled(count: u32, value: i16): usize {
-  const at = allocate(count << 1)
-  for (let i: u32 = 0; i < count; i++) store<i16>(at + (i << 1), value)
-  return at
 }
 
 function newMaps(count: u32): usize {
   const at = allocate((count * MAP_NODES) << 1)
   for (let k: i32 = 0; k < MAP_NODES; k++) {
     const dot = min(max((k - 16) * 192, -DOT_LIMIT), DOT_LIMIT)
-    store<u16>(at + (k << 1), <u16>squash(dot))
+    store<u16>(at + (k << 1), <u16>squashed(dot))
   }
   for (let i: u32 = 1; i < count; i++) memory.copy(at + ((i * MAP_NODES) << 1), at, MAP_NODES << 1)
   return at
 }
 
 /** Sets context `i`; equal values mean equal contexts. */
-@inline
 export function setContext(i: u32, value: u32): void {
   store<u32>(hashes + (i << 2), value * 0x2c1b3c6d + i)
 }
 
 /** The bucket of 16 slots (a check, then the 15 nodes of a nibble) that a hash names; the less used of two makes room. */
-@inline
 function findBucket(context: u32, key: u32): usize {
   let hash = key * 0x9e3779b1
   hash ^= hash >> 15
   hash *= 0x85ebca77
   const check = <u16>hash
   const index = hash >> (32 - bucketBits)
-  const table = tables + (<usize>context << (bucketBits + 5))
+  const table = tables + ((<usize>context) << (bucketBits + 5))
   const first = table + (index << 5)
   if (load<u16>(first) == check) return first
   const second = table + ((index ^ 1) << 5)
@@ -147,7 +111,7 @@ export function codeByte(
 
       for (let i: u32 = 0; i < CONTEXTS; i++) {
         const slot = <i32>load<i16>(load<u32>(buckets + (i << 2)) + (node << 1))
-        store<i16>(inputs + (i << 1), load<i16>(stretchTable + (((slot >> 4) + 2048) << 1)))
+        store<i16>(inputs + (i << 1), <i16>stretchOfSlot(slot))
         store<i16>(inputs + 16 + (i << 1), <i16>(slot >> 5))
       }
       const firstBit = expectedBit(first, partial, left)
@@ -168,9 +132,12 @@ export function codeByte(
         i32x4.add(i32x4.dot_i16x8_s(x0, v128.load(previousSet)), i32x4.dot_i16x8_s(x1, v128.load(previousSet, 16))),
       )
       const sum =
-        i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3)
+        i32x4.extract_lane(sums, 0) +
+        i32x4.extract_lane(sums, 1) +
+        i32x4.extract_lane(sums, 2) +
+        i32x4.extract_lane(sums, 3)
       const dot = min(max(sum >> WEIGHT_SHIFT, -DOT_LIMIT), DOT_LIMIT)
-      const mixed = squash(dot)
+      const mixed = squashed(dot)
 
       const scaled: u32 = <u32>(dot + 3072)
       const mapStep = scaled / 192
@@ -194,15 +161,7 @@ export function codeByte(
       moveMap(mapB, mapWeight, bit)
       if (firstBit >= 0) updateModel(firstModel, <u32>(firstBit == bit))
       if (secondBit >= 0) updateModel(secondModel, <u32>(secondBit == bit))
-      const goal: i32 = bit ? 2047 : -2048
-      for (let i: u32 = 0; i < CONTEXTS; i++) {
-        const at = load<u32>(buckets + (i << 2)) + (node << 1)
-        const slot = <i32>load<i16>(at)
-        const seen = slot & 15
-        const p = slot >> 4
-        const moved = p + (((goal - p) * load<i32>(slotRates + (seen << 2)) + 16384) >> 15)
-        store<i16>(at, <i16>((moved << 4) | min(seen + 1, 15)))
-      }
+      for (let i: u32 = 0; i < CONTEXTS; i++) moveSlot(load<u32>(buckets + (i << 2)) + (node << 1), bit)
       node = (node << 1) | bit
       partial = (partial << 1) | bit
     }
@@ -211,31 +170,26 @@ export function codeByte(
 }
 
 /** The bit an expected byte stands for, or -1 when there is none or an earlier bit differed. */
-@inline
 function expectedBit(expected: i32, partial: u32, left: u32): i32 {
   if (expected < 0 || (<u32>expected | 256) >> (left + 1) != partial) return -1
   return (expected >> left) & 1
 }
 
-@inline
 function vote(model: usize, bit: i32): i16 {
   if (bit < 0) return 0
-  const stretched = load<i16>(stretchTable + ((chanceOf(model) >> 4) << 1))
-  return bit ? stretched : -stretched
+  const strength = <i16>stretched(chanceOf(model) >> 4)
+  return bit ? strength : -strength
 }
 
-@inline
 function learn(set: usize, d0: v128, d1: v128): void {
   v128.store(set, i16x8.add_sat_s(v128.load(set), d0))
   v128.store(set, i16x8.add_sat_s(v128.load(set, 16), d1), 16)
 }
 
-@inline
 function interpolate(map: usize, weight: i32): i32 {
   return (<i32>load<u16>(map) * (192 - weight) + <i32>load<u16>(map, 2) * weight) / 192
 }
 
-@inline
 function moveMap(map: usize, weight: i32, bit: u32): void {
   const nearer = map + (weight >= 96 ? 2 : 0)
   const chance = <i32>load<u16>(nearer)

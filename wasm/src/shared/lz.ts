@@ -67,22 +67,18 @@ function prepareModel(at: usize, reference: u32, target: u32): void {
   farDistances = allocateZeroed(NUMBER_MODEL_BYTES * DISTANCE_CLASSES)
 }
 
-@inline
 function matchFlag(kinds: u32, position: u32): usize {
   return matchFlags + (((kinds << 2) | ((position - referenceBytes) & 3)) << 2)
 }
 
-@inline
 function rankFlag(kinds: u32, rank: u32): usize {
   return rankFlags + ((kinds * 3 + rank) << 2)
 }
 
-@inline
 function zigzag(value: i32): u32 {
-  return (<u32>value << 1) ^ <u32>(value >> 31)
+  return ((<u32>value) << 1) ^ <u32>(value >> 31)
 }
 
-@inline
 function unzigzag(value: u32): i32 {
   return <i32>((value >> 1) ^ -(value & 1))
 }
@@ -101,7 +97,7 @@ function codeLiteral(position: u32): void {
   setContext(3, (word * 0x3c6ef372) ^ 0x1234567)
   setContext(4, (expectedContext << 8) | previous | 0x3000000)
   setContext(5, ((expectedContext << 8) | following | (min(literals, 1) << 17)) + 0x4000000)
-  setContext(6, ((word >> 8) & 0xffff) | ((position - referenceBytes) & 3) << 16 | 0x5000000)
+  setContext(6, ((word >> 8) & 0xffff) | (((position - referenceBytes) & 3) << 16) | 0x5000000)
   const trust = (literals << 3) | (min(hits, 3) << 1) | (history & 0x30 ? 1 : 0)
   const byte = codeByte(
     isEncoding() ? load<u8>(p) : 0,
@@ -119,7 +115,6 @@ function codeLiteral(position: u32): void {
   history = (history << 2) & 63
 }
 
-@inline
 function noteCopy(kind: u32, position: u32): void {
   history = ((history << 2) | kind) & 63
   literals = 0
@@ -128,7 +123,6 @@ function noteCopy(kind: u32, position: u32): void {
 }
 
 /** Moves the distance of rank 1, 2 or 3 to the front. */
-@inline
 function promote(rank: u32): void {
   const distance = rank == 1 ? rep1 : rank == 2 ? rep2 : rep3
   if (rank == 3) rep3 = rep2
@@ -164,7 +158,10 @@ export function decodeLz(at: usize, reference: u32, target: u32): bool {
  */
 function codeCopy(position: u32, length: u32, distance: u32): u32 {
   const kinds = history
-  const isRepeat = codeModelled(repeatFlags + (kinds << 2), <u32>(distance == rep0 || distance == rep1 || distance == rep2 || distance == rep3))
+  const isRepeat = codeModelled(
+    repeatFlags + (kinds << 2),
+    <u32>(distance == rep0 || distance == rep1 || distance == rep2 || distance == rep3),
+  )
   if (isRepeat) {
     let rank: u32 = 0
     if (codeModelled(rankFlag(kinds, 0), <u32>(distance != rep0))) {
@@ -199,7 +196,6 @@ function codeCopy(position: u32, length: u32, distance: u32): u32 {
   return length
 }
 
-@inline
 function farModels(length: u32): usize {
   return farDistances + min(length - MIN_NEW_LENGTH, DISTANCE_CLASSES - 1) * NUMBER_MODEL_BYTES
 }
@@ -255,7 +251,6 @@ let olderLengthPrices: usize = 0
 let nearSlotPrices: usize = 0
 let farSlotPrices: usize = 0
 
-@inline
 function node(i: u32): Node {
   return changetype<Node>(nodes + i * offsetof<Node>())
 }
@@ -306,7 +301,7 @@ function estimateLiterals(): void {
 /** 64 log2 of a number above 0, to a 64th of a bit or so. */
 function logarithm(value: u32): u32 {
   const whole = 31 - clz(value)
-  const fraction = ((<u64>value << 6) >> whole) & 63
+  const fraction = (((<u64>value) << 6) >> whole) & 63
   return (whole << 6) + <u32>fraction
 }
 
@@ -314,7 +309,10 @@ function refreshPrices(): void {
   for (let length: u32 = 1; length <= NICE_LENGTH; length++) {
     const at = length << 2
     store<u32>(lastLengthPrices + at, priceOfNumber(lastLengths, length - 1))
-    store<u32>(lastLengthPrices + at + ((NICE_LENGTH + 1) << 2), priceOfNumber(lastLengths + NUMBER_MODEL_BYTES, length - 1))
+    store<u32>(
+      lastLengthPrices + at + ((NICE_LENGTH + 1) << 2),
+      priceOfNumber(lastLengths + NUMBER_MODEL_BYTES, length - 1),
+    )
     if (length < 2) continue
     store<u32>(newLengthPrices + at, priceOfNumber(newLengths, length - MIN_NEW_LENGTH))
     store<u32>(olderLengthPrices + at, priceOfNumber(olderLengths, length - 2))
@@ -323,12 +321,14 @@ function refreshPrices(): void {
     const extra = extraBits(slot) << 6
     store<u32>(nearSlotPrices + (slot << 2), priceOfSlot(nearDistances, slot) + extra)
     for (let i: u32 = 0; i < DISTANCE_CLASSES; i++) {
-      store<u32>(farSlotPrices + (((i << 6) | slot) << 2), priceOfSlot(farDistances + i * NUMBER_MODEL_BYTES, slot) + extra)
+      store<u32>(
+        farSlotPrices + (((i << 6) | slot) << 2),
+        priceOfSlot(farDistances + i * NUMBER_MODEL_BYTES, slot) + extra,
+      )
     }
   }
 }
 
-@inline
 function reach(from: Node, i: u32, price: u32, length: u32, distance: u32): void {
   const to = node(i)
   if (price < to.price) {
@@ -434,13 +434,13 @@ function encodeBlock(start: u32): u32 {
         price += priceOf(rankFlag(kinds, 1), rank > 1 ? 1 : 0)
         if (rank > 1) price += priceOf(rankFlag(kinds, 2), rank > 2 ? 1 : 0)
       }
-      const table =
-        rank == 0 ? lastLengthPrices + ((kinds & 3) == 0 ? 0 : (NICE_LENGTH + 1) << 2) : olderLengthPrices
+      const table = rank == 0 ? lastLengthPrices + ((kinds & 3) == 0 ? 0 : (NICE_LENGTH + 1) << 2) : olderLengthPrices
       const upTo = min(length, NICE_LENGTH)
       for (let l: u32 = rank == 0 ? 1 : 2; l <= upTo; l++) {
         reach(here, i + l, price + load<u32>(table + (l << 2)), l, distance)
       }
-      if (upTo == length && length >= 2) reachBeyond(i, start, length, distance, price + load<u32>(table + (length << 2)), rank == 0 ? 2 : 3)
+      if (upTo == length && length >= 2)
+        reachBeyond(i, start, length, distance, price + load<u32>(table + (length << 2)), rank == 0 ? 2 : 3)
     }
     if (longest >= NICE_LENGTH) {
       finalLength = longest
@@ -464,7 +464,8 @@ function encodeBlock(start: u32): u32 {
       const upTo = min(length, NICE_LENGTH)
       let price: u32 = 0
       for (; l <= upTo; l++) {
-        const far = farPrice + load<u32>(farSlotPrices + (((min(l - MIN_NEW_LENGTH, DISTANCE_CLASSES - 1) << 6) | slot) << 2))
+        const far =
+          farPrice + load<u32>(farSlotPrices + (((min(l - MIN_NEW_LENGTH, DISTANCE_CLASSES - 1) << 6) | slot) << 2))
         price = min(near, far) + load<u32>(newLengthPrices + (l << 2))
         reach(here, i + l, price, l, distance)
       }
@@ -492,7 +493,6 @@ function encodeBlock(start: u32): u32 {
 }
 
 /** Offers the step copy, one literal, copy from the same distance: a substitution inside a long likeness. */
-@inline
 function reachBeyond(i: u32, start: u32, length: u32, distance: u32, price: u32, kind: u32): void {
   const position = start + i + length
   if (position + 3 > size) return

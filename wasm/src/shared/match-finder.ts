@@ -38,23 +38,19 @@ export function prepareMatchFinder(at: usize, bytes: u32): void {
   chain = allocate((<usize>bytes + 1) << 2)
 }
 
-@inline
 function hash3(p: usize): u32 {
   return ((load<u32>(p) << 8) * 0x9e3779b1) >> 16
 }
 
-@inline
 function hash4(p: usize): u32 {
   return (load<u32>(p) * 0x9e3779b1) >> (32 - headBits)
 }
 
-@inline
 function hash12(p: usize): u32 {
   const mixed = (load<u64>(p) * 0x9e3779b97f4a7c15) ^ (<u64>load<u32>(p, 8) * 0xc2b2ae3d27d4eb4f)
   return <u32>((mixed * 0x9e3779b97f4a7c15) >> (64 - longBits))
 }
 
-@inline
 function hash32(p: usize): u32 {
   let mixed = load<u64>(p) * 0x9e3779b97f4a7c15
   mixed = (mixed ^ (mixed >> 32) ^ load<u64>(p, 8)) * 0xc2b2ae3d27d4eb4f
@@ -64,7 +60,6 @@ function hash32(p: usize): u32 {
 }
 
 /** How many bytes agree at two positions, at most `limit`. */
-@inline
 export function commonLength(a: usize, b: usize, limit: u32): u32 {
   let n: u32 = 0
   while (n + 8 <= limit) {
@@ -97,10 +92,12 @@ export function insertUpTo(position: u32): void {
 }
 
 /** Puts an entry in front of a bucket of four. */
-@inline
 function push(bucket: usize, entry: u32): void {
   const old = v128.load(bucket)
-  v128.store(bucket, i32x4.replace_lane(i8x16.shuffle(old, old, 0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), 0, entry))
+  v128.store(
+    bucket,
+    i32x4.replace_lane(i8x16.shuffle(old, old, 0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), 0, entry),
+  )
 }
 
 /** Looks for matches at `position`, all before it inserted; gives their number. Each is longer and farther than the one before. */
@@ -161,7 +158,6 @@ export function findMatches(position: u32): u32 {
   return count
 }
 
-@inline
 function record(count: u32, length: u32, distance: u32): u32 {
   const slot = min(count, 63)
   store<u32>(matches + (slot << 3), length)

@@ -56,7 +56,6 @@ export function isConsumed(): bool {
   return at == end && overread <= IMPLIED_ZEROS
 }
 
-@inline
 function nextByte(): u32 {
   if (at < end) return load<u8>(at++)
   overread++
@@ -104,7 +103,6 @@ export function finishEncoder(): usize {
 }
 
 /** Codes one bit; `chance` of a 1 in 65536ths, 1 to 65535. */
-@inline
 export function codeBit(bit: u32, chance: u32): u32 {
   const bound = (range >> 16) * chance
   if (encoding) {
