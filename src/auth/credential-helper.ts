@@ -72,14 +72,15 @@ interface HelperRun {
 
 function run(program: string, input: string, options: CredentialHelperOptions): Promise<HelperRun> {
   const { timeoutMs = 30_000, signal } = options
+  // Not spawn's own timeout, which keeps the process alive after a program that was not found.
+  const timeout = AbortSignal.timeout(timeoutMs)
   return new Promise((resolve, reject) => {
     const child = spawn(program, ['get'], {
       stdio: ['pipe', 'pipe', 'ignore'],
-      timeout: timeoutMs,
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
       killSignal: 'SIGKILL',
       windowsHide: true,
       ...(options.environment === undefined ? {} : { env: { ...options.environment } }),
-      ...(signal === undefined ? {} : { signal }),
     })
     const chunks: Buffer[] = []
     let length = 0
@@ -90,6 +91,9 @@ function run(program: string, input: string, options: CredentialHelperOptions): 
     })
     child.on('error', (cause) => {
       if (signal?.aborted === true) return reject(signal.reason)
+      if (timeout.aborted) {
+        return reject(new TareError('CREDENTIAL_HELPER', `${program} gave no answer within ${timeoutMs} ms`, { cause }))
+      }
       const hint = `The credential file names it; install ${program}, or pass --creds or another --authfile`
       reject(new TareError('CREDENTIAL_HELPER', `${program} cannot be run`, { cause, hint }))
     })
