@@ -14,8 +14,8 @@ export interface Settings {
   readonly progress: ProgressMode
   /** Where spools go. */
   readonly workdir: string
-  /** Worker threads for heavy work, and blobs on their way at a time. */
-  readonly jobs: number
+  /** Worker threads, and blobs on their way at a time; undefined leaves the choice to the verb. */
+  readonly jobs: number | undefined
   /** Undefined leaves the choice to the verb. */
   readonly memoryBytes: number | undefined
   readonly color: boolean
@@ -44,7 +44,11 @@ export function addGlobalOptions(program: Command): void {
         .default('auto'),
     )
     .option('--workdir <dir>', 'where to keep temporary files (default: the system’s temporary directory)')
-    .option('--jobs <n>', 'work on this many things at a time (default: one for each processor)', parseCount(1, 256))
+    .option(
+      '--jobs <n>',
+      'worker threads, and blobs on their way at a time (default: one thread for each processor, 6 blobs)',
+      parseCount(1, 256),
+    )
     .option('--memory <size>', 'memory for buffers and matching, such as 512MiB or 2G', parseSize)
     .option('--no-color', 'no colours; so does the NO_COLOR variable')
 }
@@ -61,7 +65,7 @@ export function resolveSettings(program: Command, host: Host): Settings {
     json: values.json === true,
     progress: wanted === 'auto' ? automatic : wanted,
     workdir: values.workdir ?? host.temporaryDirectory,
-    jobs: values.jobs ?? host.cpus,
+    jobs: values.jobs,
     memoryBytes: values.memory,
     color: values.color !== false,
   })

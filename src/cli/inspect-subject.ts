@@ -1,44 +1,83 @@
-import type { Platform } from '../oci/index.ts'
-import type { OpenContext } from '../transport/index.ts'
-import { reportFields } from './render/report-fields.ts'
-import type { Run, VerbResult } from './run.ts'
+import { stat } from 'node:fs/promises'
+import { hasErrorCode, TareError } from '../errors/index.ts'
+import type { InspectOptions } from '../image/index.ts'
+import { readAllBytes } from '../stream/index.ts'
+import type { ImageSource, OpenContext } from '../transport/index.ts'
+import { openDelta } from './delta-tools.ts'
+import { deltaText } from './render/delta-text.ts'
+import { imageText } from './render/image-text.ts'
+import type { VerbResult } from './run.ts'
 
-/** What of the subject is wanted. */
-export interface InspectRequest {
-  readonly form: 'raw' | 'config' | 'report'
-  readonly platforms: readonly Platform[]
-}
+/** What of a subject is wanted. */
+export type InspectForm = 'raw' | 'config' | 'report'
 
-/** A prefix that stands before images; a bare path is a delta file. */
-const IMAGE_PREFIX = /^[a-z][a-z0-9+-]+:/
+/** Configs are small; whatever is larger is no config, and would only fill the terminal. */
+const MAX_CONFIG_BYTES = 16 * 1024 * 1024
 
-/** Looks into an image or a delta file. */
+/**
+ * Looks into an image or a delta.
+ *
+ * @throws {TareError} `FILE_NOT_FOUND` for a bare path where nothing lies, with the image that may be meant
+ */
 export async function inspectSubject(
   subject: string,
-  run: Run,
+  form: InspectForm,
   context: OpenContext,
-  { form, platforms }: InspectRequest,
+  options: InspectOptions,
 ): Promise<VerbResult> {
-  const { signal, logger, onProgress, settings } = run
-  const options = { platforms, workdir: settings.workdir, signal, logger, onProgress }
-  if (form === 'report' && !IMAGE_PREFIX.test(subject)) {
-    const { inspectDelta } = await import('../delta/index.ts')
-    const report = await inspectDelta(subject, options)
-    return { kind: 'answer', report, text: reportFields(report) }
+  const { hasTransportPrefix } = await import('../transport/index.ts')
+  if (!hasTransportPrefix(subject)) await checkExists(subject, context)
+  await using source = await openDelta(subject, context)
+  switch (form) {
+    case 'raw': {
+      const { readRawManifest } = await import('../image/index.ts')
+      return { kind: 'bytes', bytes: await readRawManifest(source, options) }
+    }
+    case 'config':
+      return { kind: 'bytes', bytes: await readConfig(source, options) }
+    case 'report':
+      return report(source, !hasTransportPrefix(subject), options)
   }
-  const [{ inspectImage, readImageConfig, readRawManifest }, { openSource }] = await Promise.all([
+}
+
+/** A delta tells more when it is read as one, wherever it lies. */
+async function report(source: ImageSource, mustBeDelta: boolean, options: InspectOptions): Promise<VerbResult> {
+  const [{ inspectDelta }, { inspectImage }] = await Promise.all([
+    import('../delta/index.ts'),
+    import('../image/index.ts'),
+  ])
+  try {
+    const summary = await inspectDelta(source, options)
+    return { kind: 'answer', report: summary, text: deltaText(summary) }
+  } catch (error) {
+    if (mustBeDelta || !hasErrorCode(error, 'NOT_A_DELTA')) throw error
+  }
+  const image = await inspectImage(source, options)
+  return { kind: 'answer', report: image, text: imageText(image) }
+}
+
+async function readConfig(source: ImageSource, options: InspectOptions): Promise<Uint8Array> {
+  const [{ offeredPlatforms, readNarrowed }, { openVerifiedBlob }] = await Promise.all([
     import('../image/index.ts'),
     import('../transport/index.ts'),
   ])
-  await using source = await openSource(subject, context)
-  switch (form) {
-    case 'raw':
-      return { kind: 'bytes', bytes: await readRawManifest(source, options) }
-    case 'config':
-      return { kind: 'bytes', bytes: await readImageConfig(source, options) }
-    case 'report': {
-      const report = await inspectImage(source, options)
-      return { kind: 'answer', report, text: reportFields(report) }
-    }
+  const { root } = (await readNarrowed(source, options)).tree
+  if (root.kind === 'index') {
+    throw new TareError('PLATFORM_REQUIRED', `${source.reference} is an index, which has no config of its own`, {
+      hint: `Choose a member with --platform: ${offeredPlatforms(root).join(', ')}`,
+    })
   }
+  const { config } = root.document
+  return readAllBytes(openVerifiedBlob(source, config, 'source', options), MAX_CONFIG_BYTES, `config ${config.digest}`)
+}
+
+/** Nothing there: a delta file that isn't where it was thought to be, or an image without its transport. */
+async function checkExists(path: string, context: OpenContext): Promise<void> {
+  if ((await stat(path).catch(() => undefined)) !== undefined) return
+  const { openSource } = await import('../transport/index.ts')
+  const asImage: unknown = await openSource(path, context).catch((error: unknown) => error)
+  const hint = hasErrorCode(asImage, 'UNKNOWN_TRANSPORT') ? asImage.hint : undefined
+  throw new TareError('FILE_NOT_FOUND', `${path} does not exist`, {
+    hint: hint === undefined ? undefined : `A bare path is a delta file. For an image: ${hint}`,
+  })
 }

@@ -38,28 +38,26 @@ export function defineApply(program: Command, execute: Execute): void {
     )
     .action((delta: string, baseline: string, target: string, values: ApplyOptionValues) =>
       execute(async (run) => {
-        const [{ applyDelta }, { openDestination, openSource }, { applyText }] = await Promise.all([
-          import('../../delta/index.ts'),
-          import('../../transport/index.ts'),
-          import('../render/apply-text.ts'),
-        ])
-        await using resources = new AsyncDisposableStack()
-        const baselines = []
-        for (const reference of [baseline, ...(values.baseline ?? [])]) {
-          baselines.push(resources.use(await openSource(reference, openContext(run, values, 'src'))))
-        }
-        const to = resources.use(await openDestination(target, openContext(run, values, 'dest')))
+        const [{ applyDelta, planApply }, { openDestination }, { openDelta, openSources, startCodecs }, { applyText }] =
+          await Promise.all([
+            import('../../delta/index.ts'),
+            import('../../transport/index.ts'),
+            import('../delta-tools.ts'),
+            import('../render/delta-text.ts'),
+          ])
         const { signal, logger, onProgress, settings } = run
-        const { jobs, memoryBytes, workdir } = settings
-        const report = await applyDelta(delta, baselines, to, {
-          dryRun: values.dryRun === true,
-          jobs,
-          memoryBytes,
-          workdir,
-          signal,
-          logger,
-          onProgress,
-        })
+        const options = { workdir: settings.workdir, concurrency: settings.jobs, signal, logger, onProgress }
+        const context = await openContext(run, values, 'src')
+        await using resources = new AsyncDisposableStack()
+        const file = resources.use(await openDelta(delta, context))
+        const baselines = await openSources([baseline, ...(values.baseline ?? [])], context, resources)
+        const destination = resources.use(await openDestination(target, await openContext(run, values, 'dest')))
+        if (values.dryRun === true) {
+          const report = await planApply(file, baselines, destination.layerForm, options)
+          return { kind: 'summary', report, text: applyText(report) }
+        }
+        const codecs = resources.use(await startCodecs(run))
+        const report = await applyDelta(file, baselines, destination, { ...options, codecs })
         return { kind: 'summary', report, text: applyText(report) }
       }),
     )

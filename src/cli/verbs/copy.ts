@@ -49,8 +49,8 @@ export function defineCopy(program: Command, execute: Execute): void {
           import('../../image/index.ts'),
           import('../../transport/index.ts'),
         ])
-        await using from = await openSource(source, openContext(run, values, 'src'))
-        await using to = await openDestination(destination, openContext(run, values, 'dest'))
+        await using from = await openSource(source, await openContext(run, values, 'src'))
+        await using to = await openDestination(destination, await openContext(run, values, 'dest'))
         const { signal, logger, onProgress, settings } = run
         const report = await copyImage(from, to, { platforms, concurrency: settings.jobs, signal, logger, onProgress })
         return { kind: 'summary', report, text: copyText(report) }

@@ -1,9 +1,12 @@
+import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { baselineOption, parsePlatforms, platformOption } from '../image-options.ts'
 import { openContext } from '../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
 import type { Execute } from '../run.ts'
+import { sourceDateEpoch } from '../source-date-epoch.ts'
+import { tareVersion } from '../tare-version.ts'
 
 interface DiffOptionValues extends RegistryOptionValues {
   readonly baseline?: readonly string[]
@@ -42,30 +45,35 @@ export function defineDiff(program: Command, execute: Execute): void {
     .action((baseline: string, target: string, delta: string, values: DiffOptionValues) =>
       execute(async (run) => {
         const platforms = parsePlatforms(values.platform)
-        const [{ diffImages }, { openSource }, { diffText }] = await Promise.all([
-          import('../../delta/index.ts'),
-          import('../../transport/index.ts'),
-          import('../render/diff-text.ts'),
-        ])
-        const context = openContext(run, values)
-        await using resources = new AsyncDisposableStack()
-        const baselines = []
-        for (const reference of [baseline, ...(values.baseline ?? [])]) {
-          baselines.push(resources.use(await openSource(reference, context)))
-        }
-        const to = resources.use(await openSource(target, context))
-        const { signal, logger, onProgress, settings } = run
-        const { jobs, memoryBytes, workdir } = settings
-        const report = await diffImages(baselines, to, delta, {
+        const [{ diffImages, planDiff }, { openDestination, openSource }, { openSources, startCodecs }, { diffText }] =
+          await Promise.all([
+            import('../../delta/index.ts'),
+            import('../../transport/index.ts'),
+            import('../delta-tools.ts'),
+            import('../render/delta-text.ts'),
+          ])
+        const { signal, logger, onProgress, settings, host } = run
+        const options = {
           platforms,
-          dryRun: values.dryRun === true,
-          jobs,
-          memoryBytes,
-          workdir,
+          workdir: settings.workdir,
+          tool: `tare ${tareVersion()}`,
+          createdSeconds: sourceDateEpoch(host.env),
           signal,
           logger,
           onProgress,
-        })
+        }
+        const context = await openContext(run, values)
+        await using resources = new AsyncDisposableStack()
+        const baselines = await openSources([baseline, ...(values.baseline ?? [])], context, resources)
+        const image = resources.use(await openSource(target, context))
+        if (values.dryRun === true) {
+          const report = await planDiff(baselines, image, options)
+          return { kind: 'summary', report, text: diffText(report) }
+        }
+        const codecs = resources.use(await startCodecs(run))
+        const file = resources.use(await openDestination({ transport: 'oci-archive', path: delta }, context))
+        const made = await diffImages(baselines, image, file, { ...options, codecs })
+        const report = { path: delta, fileBytes: (await stat(delta)).size, ...made }
         return { kind: 'summary', report, text: diffText(report) }
       }),
     )

@@ -40,10 +40,9 @@ export function defineInspect(program: Command, execute: Execute): void {
         checkForms(values, run.settings.json)
         const platforms = parsePlatforms(values.platform)
         const { inspectSubject } = await import('../inspect-subject.ts')
-        return inspectSubject(subject, run, openContext(run, values), {
-          form: values.raw === true ? 'raw' : values.config === true ? 'config' : 'report',
-          platforms,
-        })
+        const form = values.raw === true ? 'raw' : values.config === true ? 'config' : 'report'
+        const { signal, logger, onProgress } = run
+        return inspectSubject(subject, form, await openContext(run, values), { platforms, signal, logger, onProgress })
       }),
     )
 }
