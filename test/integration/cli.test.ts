@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { fixture } from '../support/fixtures.ts'
 import { skipWithout } from '../support/peers.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -28,6 +31,12 @@ function errorIn(stdout: string): Readonly<Record<string, unknown>> {
   const envelope = JSON.parse(stdout) as { readonly schemaVersion: number; readonly error: Record<string, unknown> }
   assert.equal(envelope.schemaVersion, 1)
   return envelope.error
+}
+
+function resultIn(stdout: string): Readonly<Record<string, unknown>> {
+  const envelope = JSON.parse(stdout) as { readonly schemaVersion: number; readonly result: Record<string, unknown> }
+  assert.equal(envelope.schemaVersion, 1)
+  return envelope.result
 }
 
 test('tare --help lists every verb on stdout and succeeds', async () => {
@@ -124,6 +133,95 @@ test('tare ends quietly when the reader of its output has gone', async () => {
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
   const [code] = (await once(child, 'close')) as [number | null]
   assert.deepEqual([code, stderr], [0, ''])
+})
+
+/** A registry that takes connections and never says a word. */
+async function silentServer(): Promise<
+  { readonly address: string; readonly connected: Promise<unknown> } & AsyncDisposable
+> {
+  const server = createServer()
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => sockets.add(socket.on('error', () => {})))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  return {
+    address: `127.0.0.1:${address.port}`,
+    connected: once(server, 'connection'),
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+for (const [signal, exitCode] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  test(`tare stopped by ${signal} exits ${exitCode}, tells so as JSON and leaves nothing behind`, async () => {
+    await using directory = await temporaryDirectory()
+    await using server = await silentServer()
+    await mkdir(directory.join('work'))
+    const args = ['copy', `docker://${server.address}/app:v1`, 'oci:layout', '--tls-verify=false', '--workdir', 'work']
+    const child = spawn(process.execPath, [MAIN, ...args, '--json'], { cwd: directory.path })
+    let stdout = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+    await server.connected
+    child.kill(signal)
+    const [code] = (await once(child, 'close')) as [number | null]
+    assert.equal(code, exitCode)
+    assert.deepEqual([errorIn(stdout)['code'], errorIn(stdout)['signal']], ['INTERRUPTED', signal])
+    assert.deepEqual(await readdir(directory.path, { recursive: true }), ['work'])
+  })
+}
+
+test('tare copy, diff, inspect and apply keep the digest of a real image and report as JSON', async () => {
+  await using directory = await temporaryDirectory()
+  const [v1, v2] = [1, 2].map((version) => `oci-archive:${fixture(`images/app-docker-v${version}.oci.tar`)}`)
+  assert.ok(v1 !== undefined && v2 !== undefined)
+  const delta = directory.join('app.tare')
+  const [, wanted] = await Promise.all([tare('diff', v1, v2, delta, '--json'), tare('inspect', v2, '--raw')])
+  const copied = resultIn((await tare('copy', v1, `oci:${directory.join('layout')}:v1`, '--json')).stdout)
+  const summary = resultIn((await tare('inspect', delta, '--json')).stdout)
+  const applied = await tare('apply', delta, `oci:${directory.join('layout')}:v1`, `oci:${directory.join('layout')}:v2`)
+  assert.equal(applied.code, 0, applied.stderr)
+  const made = await tare('inspect', `oci:${directory.join('layout')}:v2`, '--raw')
+  assert.equal(made.stdout, wanted.stdout)
+  assert.equal(copied['writtenBytes'], 2_758_009)
+  assert.deepEqual(summary['target'], {
+    ...(summary['target'] as object),
+    digest: `sha256:${createHash('sha256').update(wanted.stdout).digest('hex')}`,
+  })
+})
+
+test('tare diff --dry-run and apply --dry-run write nothing', async () => {
+  await using directory = await temporaryDirectory()
+  const [v1, v2] = [1, 2].map((version) => `oci-archive:${fixture(`images/app-docker-v${version}.oci.tar`)}`)
+  assert.ok(v1 !== undefined && v2 !== undefined)
+  const delta = directory.join('app.tare')
+  assert.equal((await tare('diff', v1, v2, delta, '--dry-run')).code, 0)
+  assert.deepEqual(await readdir(directory.path), [])
+  assert.equal((await tare('diff', v1, v2, delta)).code, 0)
+  assert.equal((await tare('apply', delta, v1, `oci:${directory.join('layout')}:v2`, '--dry-run')).code, 0)
+  assert.deepEqual(await readdir(directory.path), ['app.tare'])
+})
+
+test('tare inspect of a bare path that is not there names the image that may be meant', async () => {
+  const { code, stdout } = await tare('inspect', 'debian:13', '--json')
+  assert.equal(code, 3)
+  const error = errorIn(stdout)
+  assert.equal(error['code'], 'FILE_NOT_FOUND')
+  assert.match(String(error['hint']), /docker:\/\/debian:13/)
+})
+
+test('tare --quiet prints no summary but what inspect was asked for', async () => {
+  await using directory = await temporaryDirectory()
+  const image = `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`
+  const copied = await tare('copy', image, `oci:${directory.join('layout')}:v1`, '--quiet')
+  assert.deepEqual([copied.code, copied.stdout, copied.stderr], [0, '', ''])
+  const inspected = await tare('inspect', image, '--quiet')
+  assert.match(inspected.stdout, /^digest: sha256:/m)
 })
 
 test('tare completion prints a script that names every verb, for each shell', async () => {
