@@ -93,12 +93,18 @@ class DockerArchiveSource implements ImageSource {
       throw this.#absent(descriptor.digest)
     }
     if (!layer.isCompressed) return abortable(this.#files.open(layer.name, offset), options.signal)
-    const { source } = await decompress(abortable(this.#files.open(layer.name), options.signal))
-    return offset === 0 ? source : sliceSource(source, offset, Math.max(0, layer.sizeBytes - offset))
+    return this.#decompressed(layer, offset, options.signal)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#files[Symbol.asyncDispose]()
+  }
+
+  /** Opens the file with the first read, so that a source nobody reads leaves nothing open. */
+  async *#decompressed(layer: LayerFile, offset: number, signal: AbortSignal | undefined): ByteSource {
+    if (offset >= layer.sizeBytes) return
+    const { source } = await decompress(abortable(this.#files.open(layer.name), signal))
+    yield* offset === 0 ? source : sliceSource(source, offset, layer.sizeBytes - offset)
   }
 
   #load(options: OperationOptions): Promise<LoadedImage> {

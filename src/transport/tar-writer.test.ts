@@ -4,8 +4,8 @@ import { suite, test } from 'node:test'
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts'
 import { hasErrorCode } from '../errors/index.ts'
 import { bytesSource } from '../stream/index.ts'
-import { indexTarFile } from '../tar/index.ts'
-import { TarWriter } from './tar-writer.ts'
+import { indexTarFile, readTar } from '../tar/index.ts'
+import { fileHeader, TarWriter } from './tar-writer.ts'
 
 const text = (content: string): AsyncIterable<Uint8Array> => bytesSource(Buffer.from(content))
 
@@ -112,5 +112,19 @@ suite('TarWriter', () => {
     const [entry] = (await indexTarFile(path)).entries
     assert.deepEqual([entry?.name, entry?.sizeBytes], [name, 2])
     assert.equal((await stat(path)).size, 3 * 512 + 512 + 1024)
+  })
+})
+
+suite('fileHeader()', () => {
+  test('is as long for 20 GiB as for nothing, and holds the size', async () => {
+    const sizeBytes = 20 * 1024 ** 3
+    const header = fileHeader('big.tar', sizeBytes)
+    assert.equal(header.length, fileHeader('big.tar', 0).length)
+    const archive = readTar(bytesSource(header), { subject: 'x' })
+    const first = await archive[Symbol.asyncIterator]().next()
+    assert.equal(
+      first.done === true ? undefined : first.value.kind === 'entry' && first.value.entry.sizeBytes,
+      sizeBytes,
+    )
   })
 })

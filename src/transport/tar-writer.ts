@@ -114,7 +114,7 @@ const CHECKSUM_FIELD = { start: 148, end: 156 } as const
  * A header whose length depends on the name alone, so that it can be written when the size is known at last: sizes
  * beyond 8 GiB are written in base 256, as GNU tar does, where `tarHeader` would put a PAX header before it.
  */
-function fileHeader(path: string, sizeBytes: number): Uint8Array {
+export function fileHeader(path: string, sizeBytes: number): Uint8Array {
   if (sizeBytes <= MAX_OCTAL_SIZE) return tarHeader({ path, sizeBytes })
   const bytes = Buffer.from(tarHeader({ path }))
   const block = bytes.subarray(-BLOCK_BYTES)
