@@ -4,6 +4,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { fixture } from '../support/fixtures.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -41,6 +42,29 @@ test('npm pack, installed into an empty folder, gives a working tare and its ent
      console.log(parseReference('debian:13').repository, isTareError(new Error()))`,
   )
   assert.equal((await inDirectory(process.execPath, 'user.js')).stdout, 'library/debian false\n')
+
+  // Patches need the kernels and the worker threads, which are found by their place in the package.
+  const [v1, v2] = [fixture('images/app-docker-save-v1.tar.gz'), fixture('images/app-docker-save-v2.tar.zst')]
+  const made = await inDirectory(
+    'npx',
+    '--no-install',
+    'tare',
+    'diff',
+    '--json',
+    `docker-archive:${v1}`,
+    `docker-archive:${v2}`,
+    'app.tare',
+  )
+  const { result } = JSON.parse(made.stdout) as {
+    readonly result: { readonly shippedBytes: number; readonly targetBytes: number }
+  }
+  assert.ok(result.shippedBytes < result.targetBytes / 5)
+  await inDirectory('npx', '--no-install', 'tare', 'apply', 'app.tare', `docker-archive:${v1}`, 'oci:layout:v2')
+  const [rebuilt, target] = await Promise.all([
+    inDirectory('npx', '--no-install', 'tare', 'inspect', '--raw', 'oci:layout:v2'),
+    inDirectory('npx', '--no-install', 'tare', 'inspect', '--raw', `docker-archive:${v2}`),
+  ])
+  assert.equal(rebuilt.stdout, target.stdout)
 })
 
 /** `prepack` may print before the listing. */

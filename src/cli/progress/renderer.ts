@@ -1,3 +1,4 @@
+import { isDigest, shortDigest } from '../../oci/index.ts'
 import type { ProgressEvent } from '../../stream/index.ts'
 
 /** Where the news of a run goes; one per run. All of it is written to stderr. */
@@ -16,10 +17,9 @@ export type MessageKind = 'warning' | 'debug'
 /** How progress is shown. */
 export type ProgressMode = 'bars' | 'lines' | 'json' | 'off'
 
-/** The digest or name by which people tell two blobs apart: 12 digits are enough. */
+/** What people tell two blobs apart by: the beginning of a digest, or a whole name. */
 export function shortId(id: string): string {
-  const match = /^[a-z0-9]+:([0-9a-f]{12})[0-9a-f]{20,}$/.exec(id)
-  return match?.[1] ?? id
+  return isDigest(id) ? shortDigest(id) : id
 }
 
 /** Whether nothing more will be heard of it. */
