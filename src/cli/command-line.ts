@@ -6,7 +6,6 @@ import type { Host } from './host.ts'
 import { watchInterrupts } from './interruption.ts'
 import { OutputPipe } from './output-pipe.ts'
 import { createProgram } from './program.ts'
-import type { ProgressRenderer } from './progress/renderer.ts'
 import { createRenderer } from './progress/select.ts'
 import { errorEnvelope, errorFields, errorText, resultEnvelope } from './report-error.ts'
 import { createRun, type Run, type VerbResult } from './run.ts'
@@ -22,12 +21,13 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
   const stdout = new OutputPipe(host.stdout)
   const stderr = new OutputPipe(host.stderr)
   let outcome: Outcome = { kind: 'done' }
-  let renderer: ProgressRenderer | undefined
   const output = { out: (text: string) => stdout.write(text), err: (text: string) => stderr.write(text) }
   const program: Command = createProgram(async (work) => {
     const settings = resolveSettings(program, host)
-    renderer = createRenderer(settings.progress, host, settings.color)
-    using interrupts = watchInterrupts(host, () => renderer?.close())
+    const renderer = createRenderer(settings.progress, host, settings.color)
+    // Also when a second Ctrl-C, or a fault, ends the process in the middle: the cursor has to come back.
+    const stopWatching = host.onExit(() => renderer.close())
+    using interrupts = watchInterrupts(host)
     try {
       const result = await runVerb(work, createRun(host, settings, renderer, interrupts.signal))
       renderer.close()
@@ -35,6 +35,7 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
       printResult(result, settings, stdout)
     } finally {
       renderer.close()
+      stopWatching()
     }
   }, output)
   try {
@@ -52,8 +53,7 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
 /** After an abort its reason is the one error that counts, whatever the interrupted work made of it. */
 async function runVerb(work: (run: Run) => Promise<VerbResult>, run: Run): Promise<VerbResult> {
   try {
-    const result = await work(run)
-    return result
+    return await work(run)
   } catch (error) {
     run.signal.throwIfAborted()
     throw error

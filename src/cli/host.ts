@@ -30,6 +30,8 @@ export interface Host {
   readonly temporaryDirectory: string
   /** Tells about `SIGINT` and the like; the returned function stops it. */
   onSignal(name: InterruptName, listener: () => void): () => void
+  /** Runs `listener` when the process ends, however it does; the returned function takes it back. */
+  onExit(listener: () => void): () => void
   /** Ends the process at once. */
   exit(code: number): void
 }

@@ -19,21 +19,15 @@ export class Interruption extends Error {
 /**
  * Turns signals into an abort: the first one aborts with an {@link Interruption}, so that everything below cleans up;
  * the second one leaves at once.
- *
- * @param beforeExit - last chance to put the terminal right when leaving at once
  */
-export function watchInterrupts(host: Host, beforeExit: () => void): { readonly signal: AbortSignal } & Disposable {
+export function watchInterrupts(host: Host): { readonly signal: AbortSignal } & Disposable {
   const controller = new AbortController()
   const names: readonly InterruptName[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
   const stops = names.map((name) =>
     host.onSignal(name, () => {
       const interruption = new Interruption(name)
-      if (controller.signal.aborted) {
-        beforeExit()
-        host.exit(interruption.exitCode)
-      } else {
-        controller.abort(interruption)
-      }
+      if (controller.signal.aborted) host.exit(interruption.exitCode)
+      else controller.abort(interruption)
     }),
   )
   return {

@@ -22,6 +22,10 @@ const host: Host = {
     process.on(name, listener)
     return () => process.off(name, listener)
   },
+  onExit(listener) {
+    process.once('exit', listener)
+    return () => process.off('exit', listener)
+  },
   exit: (code) => process.exit(code),
 }
 

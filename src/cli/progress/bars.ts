@@ -83,7 +83,9 @@ export class BarsRenderer implements ProgressRenderer {
   #blobLine({ label, id, doneBytes, totalBytes }: ProgressEvent, width: number): string {
     const name = printable(label === id ? label : `${label} ${shortId(id)}`)
     if (totalBytes === undefined) return `${name}  ${formatSize(doneBytes)}`.slice(0, width)
-    const amounts = `${formatPercent(doneBytes, totalBytes).padStart(6)}  ${formatSize(doneBytes)} of ${formatSize(totalBytes)}`
+    // Padded to the widest of each, so that bars stand under each other and hold still.
+    const [done, total] = [formatSize(doneBytes).padStart(7), formatSize(totalBytes).padStart(7)]
+    const amounts = `${formatPercent(doneBytes, totalBytes).padStart(6)}  ${done} of ${total}`
     const nameWidth = Math.min(32, Math.max(12, width - amounts.length - LONGEST_BAR - 6))
     const shownName = name.slice(0, nameWidth).padEnd(nameWidth)
     const barWidth = Math.min(LONGEST_BAR, width - shownName.length - amounts.length - 6)

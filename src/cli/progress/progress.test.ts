@@ -73,7 +73,7 @@ test('BarsRenderer redraws at most ten times a second and never loses the last s
   assert.equal(stream.writes.length, 1)
   clock.advance(100)
   assert.equal(stream.writes.length, 2)
-  assert.match(stream.writes[1] ?? '', /90 %  900 B of 1\.00 kB/)
+  assert.match(stream.writes[1] ?? '', /90 %    900 B of 1\.00 kB/)
 })
 
 test('BarsRenderer draws within the width of the terminal', () => {
