@@ -26,6 +26,7 @@ const TYPES = {
   symlink: { flag: '2', mode: 0o777 },
 } as const
 
+const PAX_FLAG = 'x'
 const MAX_PREFIX_BYTES = 155
 const MAX_NAME_BYTES = 100
 /** What eleven octal digits hold: 8 GiB. */
@@ -63,7 +64,7 @@ export function tarHeader(fields: TarHeaderFields): Uint8Array {
   const content = formatPaxRecords(records.sort(([a], [b]) => (a < b ? -1 : 1)))
   return Buffer.concat([
     headerBlock({
-      flag: 'x',
+      flag: PAX_FLAG,
       name: paxHeaderName(path),
       prefix: '',
       linkPath: '',
@@ -104,8 +105,10 @@ function headerBlock(fields: BlockFields): Uint8Array {
   block.write(fields.flag, 156, 'latin1')
   writeName(block, 157, fields.linkPath)
   block.write('ustar\x0000', 257, 'latin1')
-  writeOctal(block, 329, 8, 0)
-  writeOctal(block, 337, 8, 0)
+  if (fields.flag !== PAX_FLAG) {
+    writeOctal(block, 329, 8, 0)
+    writeOctal(block, 337, 8, 0)
+  }
   block.write(fields.prefix, 345, MAX_PREFIX_BYTES, 'latin1')
   const sum = block.reduce((total, byte) => total + byte, 0)
   block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1')
@@ -137,10 +140,12 @@ function splitPath(path: string): { readonly prefix: string; readonly name: stri
   return at <= 0 || name.length > MAX_NAME_BYTES || name === '' ? undefined : { prefix: path.slice(0, at), name }
 }
 
+/** The name of the PAX header itself, which only readers that know nothing of PAX take for a file. */
 function paxHeaderName(path: string): string {
-  const ascii = toAscii(path).replace(/\/+$/, '')
-  const slash = ascii.lastIndexOf('/')
-  return `${ascii.slice(0, slash + 1)}PaxHeaders.0/${ascii.slice(slash + 1)}`.slice(0, MAX_NAME_BYTES)
+  const slash = path.lastIndexOf('/') + 1
+  const file = path.slice(slash)
+  const name = `${path.slice(0, slash)}PaxHeaders.0${file === '' ? '' : `/${file}`}`
+  return toAscii(name).slice(0, MAX_NAME_BYTES).replace(/\/+$/, '')
 }
 
 function isAscii(text: string): boolean {

@@ -1,0 +1,3 @@
+module tare.test/go-tar
+
+go 1.21
