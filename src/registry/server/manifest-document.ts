@@ -119,7 +119,11 @@ class Reader {
   }
 
   descriptor(path: string, value: unknown): Target | undefined {
-    const { mediaType, digest, size } = this.object(path, value)
+    if (!isObject(value)) {
+      this.fault(path, 'is not a descriptor')
+      return undefined
+    }
+    const { mediaType, digest, size } = value
     if (!Number.isSafeInteger(size) || Number(size) < 0) this.fault(`${path}.size`, 'is not a count of bytes')
     if (typeof mediaType !== 'string') this.fault(`${path}.mediaType`, 'is not a string')
     if (!isDigest(digest)) this.fault(`${path}.digest`, 'is not a sha256 or sha512 digest')

@@ -190,8 +190,8 @@ class Front {
     try {
       const reply = await this.#reply(incoming, outgoing)
       if (reply === undefined || outgoing.destroyed) return
-      await send(reply, outgoing)
-      if (!incoming.complete) await drain(incoming)
+      // Together: once an answer is out, Node takes an unread body over, and reading it would wait for ever.
+      await Promise.all([send(reply, outgoing), incoming.complete ? undefined : drain(incoming)])
     } catch (error) {
       // The head is gone already, or the client is: cutting the connection is the only way left to say so.
       if (!incoming.destroyed) this.#logger.warn(`registry: ${incoming.method} ${incoming.url}: ${String(error)}`)
@@ -268,9 +268,12 @@ function splitTarget(target: string): readonly string[] {
 
 async function* requestBody(incoming: IncomingMessage, outgoing: ServerResponse): ByteSource {
   if (incoming.headers.expect !== undefined) outgoing.writeContinue()
-  // Destroying the request would take the connection with it, and the answer.
-  const chunks: AsyncIterable<Uint8Array> = incoming.iterator({ destroyOnReturn: false })
-  yield* chunks
+  yield* requestChunks(incoming)
+}
+
+/** Iterates without destroying the request at the end: that would take the connection with it, and the answer. */
+function requestChunks(incoming: IncomingMessage): ByteSource {
+  return incoming.iterator({ destroyOnReturn: false })
 }
 
 async function send({ status, headers, body }: Reply, outgoing: ServerResponse): Promise<void> {
@@ -281,9 +284,16 @@ async function send({ status, headers, body }: Reply, outgoing: ServerResponse):
 
 /** Reads on what is left of a body that nobody wanted, up to a limit, then cuts the connection. */
 async function drain(incoming: IncomingMessage): Promise<void> {
-  let drainedBytes = 0
-  for await (const chunk of incoming.iterator({ destroyOnReturn: false })) {
-    drainedBytes += chunk.length
-    if (drainedBytes > MAX_DRAINED_BYTES) incoming.destroy()
+  // Once the answer is out, Node no longer tells the request that its connection is gone.
+  const abandon = (): void => void incoming.destroy()
+  incoming.socket.once('close', abandon)
+  try {
+    let drainedBytes = 0
+    for await (const chunk of requestChunks(incoming)) {
+      drainedBytes += chunk.length
+      if (drainedBytes > MAX_DRAINED_BYTES) incoming.destroy()
+    }
+  } finally {
+    incoming.socket.off('close', abandon)
   }
 }
