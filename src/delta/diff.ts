@@ -17,8 +17,7 @@ import type { CodecRunner } from '../workers/index.ts'
 import { baselineName, type BaselineLayer, BaselineSet, PlainLayerSpool } from './baseline-set.ts'
 import { type DeltaContents, writeDelta } from './delta-archive.ts'
 import { BaselineIndex } from './match/baseline-index.ts'
-import { indexLayer } from './match/layer-index.ts'
-import { planFrames, type PlannedFrame } from './match/plan-frames.ts'
+import { planPatch } from './match/plan-patch.ts'
 import { applyPatch } from './patch/apply-patch.ts'
 import { PlainLayer } from './patch/plain-layer.ts'
 import { writePatch } from './patch/write-patch.ts'
@@ -198,8 +197,7 @@ class LayerPatcher implements AsyncDisposable {
     const { signal, codecs } = this.#options
     this.#index ??= this.#indexBaselines()
     const index = await this.#index
-    const frames: PlannedFrame[] = []
-    for await (const frame of planFrames(layer, await indexLayer(layer, signal), index)) frames.push(frame)
+    const frames = await planPatch(layer, index, signal)
     const digester = new Digester()
     const patch = writePatch(layer, index.layers, frames, {
       codecs,

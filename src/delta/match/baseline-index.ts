@@ -43,6 +43,14 @@ export class BaselineIndex {
     return new BaselineIndex(layers, entries)
   }
 
+  /** The same layers with some of them left out of every answer. */
+  without(sources: ReadonlySet<number>): BaselineIndex {
+    return new BaselineIndex(
+      this.layers,
+      this.#entries.filter((entry) => !sources.has(entry.source)),
+    )
+  }
+
   /** Content equal to a piece, anywhere in the baseline. */
   findEqual(piece: LayerPiece): SourceRange | undefined {
     const found = this.#byHash.get(piece.hash)

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { hasErrorCode } from '../../errors/index.ts'
+import { ByteParser, ByteWriter, formatFrameMeta, type PatchFrame, parseFrameMeta } from './format.ts'
+
+const SOURCES = [
+  { diffId: `sha256:${'a'.repeat(64)}`, sizeBytes: 10_000 },
+  { diffId: `sha256:${'b'.repeat(64)}`, sizeBytes: 5_000 },
+] as const
+
+const FRAME: PatchFrame = {
+  targetBytes: 350,
+  groups: [
+    { codec: 1, targetBytes: 100, payloadBytes: 40, reference: [{ source: 1, offset: 4_000, length: 1_000 }] },
+    { codec: 0, targetBytes: 50, payloadBytes: 50, reference: [] },
+  ],
+  operations: [
+    { kind: 'copy', source: 1, offset: 100, length: 100 },
+    { kind: 'take', group: 1, length: 50 },
+    { kind: 'take', group: 0, length: 100 },
+    { kind: 'copy', source: 0, offset: 9_900, length: 100 },
+  ],
+}
+
+test('ByteParser reads what ByteWriter wrote, for all numbers', () => {
+  const number = fc.oneof(fc.maxSafeNat(), fc.nat(300))
+  fc.assert(
+    fc.property(fc.array(fc.tuple(number, fc.boolean())), (numbers) => {
+      const writer = new ByteWriter()
+      for (const [value, isNegative] of numbers)
+        writer.varint(value).zigzag((isNegative ? -1 : 1) * Math.floor(value / 4))
+      const parser = new ByteParser(writer.finish())
+      for (const [value, isNegative] of numbers) {
+        assert.equal(parser.varint(), value)
+        // -0 and 0 are one number here.
+        assert.equal(parser.zigzag() + 0, (isNegative ? -1 : 1) * Math.floor(value / 4) + 0)
+      }
+      assert.ok(parser.isAtEnd)
+    }),
+  )
+})
+
+test('ByteParser refuses a number that is cut off, and one that is too long', () => {
+  for (const bytes of [[], [0x80], [0xff, 0xff], Array<number>(9).fill(0xff)]) {
+    assert.throws(
+      () => new ByteParser(Uint8Array.from(bytes)).varint(),
+      (error) => hasErrorCode(error, 'CORRUPT_PATCH'),
+    )
+  }
+})
+
+test('parseFrameMeta() reads what formatFrameMeta() wrote', () => {
+  assert.deepEqual(parseFrameMeta(formatFrameMeta(FRAME), 350, SOURCES), FRAME)
+})
+
+const FAULTS: Readonly<Record<string, PatchFrame>> = {
+  'a range behind the end of its source': {
+    ...FRAME,
+    operations: [{ kind: 'copy', source: 1, offset: 4_950, length: 350 }],
+    groups: [],
+  },
+  'a source that is not there': {
+    ...FRAME,
+    operations: [{ kind: 'copy', source: 2, offset: 0, length: 350 }],
+    groups: [],
+  },
+  'a group that is not there': { ...FRAME, operations: [{ kind: 'take', group: 2, length: 350 }] },
+  'a group that is not used up': { ...FRAME, operations: [{ kind: 'take', group: 0, length: 350 }] },
+  'operations that make too little': { ...FRAME, operations: FRAME.operations.slice(0, 3) },
+}
+
+for (const [fault, frame] of Object.entries(FAULTS)) {
+  test(`parseFrameMeta() refuses ${fault}`, () => {
+    assert.throws(
+      () => parseFrameMeta(formatFrameMeta(frame), 350, SOURCES),
+      (error) => hasErrorCode(error, 'CORRUPT_PATCH'),
+    )
+  })
+}
+
+test('parseFrameMeta() refuses or reads any bytes, and never does anything else', () => {
+  const meta = formatFrameMeta(FRAME)
+  fc.assert(
+    fc.property(fc.nat(meta.length - 1), fc.nat(255), fc.nat(meta.length), (at, byte, end) => {
+      const damaged = meta.slice(0, end)
+      if (at < damaged.length) damaged[at] = byte
+      try {
+        parseFrameMeta(damaged, 350, SOURCES)
+      } catch (error) {
+        assert.ok(hasErrorCode(error, 'CORRUPT_PATCH'))
+      }
+    }),
+  )
+})

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { copyImage, inspectImage, narrowTree, offeredPlatforms, readImageTree } from '../../src/image/index.ts'
+import { type Digest, parsePlatform, type Platform } from '../../src/oci/index.ts'
+import { type RunningRegistry, startRegistry } from '../../src/registry/index.ts'
+import { openDestination, openSource, type TransportContext } from '../../src/transport/index.ts'
+import { fixture, sharedFixture } from '../support/fixtures.ts'
+import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
+
+let registry: RunningRegistry
+before(async () => {
+  registry = await startRegistry({ port: 0 })
+})
+after(() => registry[Symbol.asyncDispose]())
+
+const CONTEXT: TransportContext = { registry: { tlsVerify: false } }
+
+interface Fixture {
+  readonly name: string
+  readonly reference: string
+  readonly skip: string | false
+}
+
+function shared(transport: string, name: string): Fixture {
+  const { path, skip } = sharedFixture(`images/${name}`)
+  return { name, reference: `${transport}:${path}`, skip }
+}
+
+const FIXTURES: readonly Fixture[] = [
+  { name: 'docker-v1', reference: `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`, skip: false },
+  { name: 'docker-v2', reference: `oci-archive:${fixture('images/app-docker-v2.oci.tar')}`, skip: false },
+  { name: 'multi-v2', reference: `oci-archive:${fixture('images/app-multi-v2.oci.tar')}`, skip: false },
+  { name: 'zstd-v2', reference: `oci-archive:${fixture('images/app-zstd-v2.oci.tar')}`, skip: false },
+  { name: 'save-v1', reference: `docker-archive:${fixture('images/app-docker-save-v1.tar.gz')}`, skip: false },
+  { name: 'save-v2', reference: `docker-archive:${fixture('images/app-docker-save-v2.tar.zst')}`, skip: false },
+  ...['buildah', 'buildkit', 'estargz', 'umoci', 'zstd', 'multi'].map((name) =>
+    shared('oci-archive', `app-${name}-v1.oci.tar`),
+  ),
+  ...['buildah', 'buildkit', 'estargz', 'umoci'].map((name) => shared('oci-archive', `app-${name}-v2.oci.tar`)),
+  ...['v1', 'v2'].flatMap((version) => [
+    shared('docker-archive', `app-docker-save-${version}.tar`),
+    shared('docker-archive', `app-docker29-save-${version}.tar`),
+    shared('oci-archive', `app-docker29-save-${version}.tar`),
+  ]),
+]
+
+/** Transports that keep every digest. */
+const EXACT: Readonly<Record<string, (dir: TemporaryDirectory) => string>> = {
+  oci: (dir) => `oci:${dir.join('layout')}:image`,
+  'oci-archive': (dir) => `oci-archive:${dir.join('image.tar')}:image`,
+  dir: (dir) => `dir:${dir.join('directory')}`,
+  docker: (dir) =>
+    `docker://${registry.host}:${registry.port}/copies/${dir.path.split('-').at(-1)?.toLowerCase()}:image`,
+}
+
+async function copy(from: string, to: string, platforms: readonly Platform[] = []): Promise<Digest> {
+  await using source = await openSource(from, CONTEXT)
+  await using destination = await openDestination(to, CONTEXT)
+  return (await copyImage(source, destination, { platforms })).digest
+}
+
+/** Config digests and diffIDs: what survives a change of compression. */
+async function imageIds(reference: string): Promise<readonly unknown[]> {
+  await using source = await openSource(reference, CONTEXT)
+  const { manifests } = await inspectImage(source)
+  return manifests.map(({ config, layers }) => [config.digest, ...layers.map((layer) => layer.diffId)])
+}
+
+for (const { name, reference, skip } of FIXTURES) {
+  for (const [transport, place] of Object.entries(EXACT)) {
+    test(`${name} copies to ${transport} and back with its digest`, { skip }, async () => {
+      await using dir = await temporaryDirectory()
+      const there = place(dir)
+      const wanted = await copy(reference, there)
+      {
+        await using source = await openSource(reference)
+        assert.equal(wanted, (await source.resolve()).descriptor.digest)
+      }
+      assert.equal(await copy(there, `oci:${dir.join('back')}`), wanted)
+      assert.deepEqual(await imageIds(there), await imageIds(reference))
+    })
+  }
+
+  test(`${name} copies to docker-archive and back with its config and diffIDs`, { skip }, async () => {
+    for (const platform of await platformsOf(reference)) {
+      await using dir = await temporaryDirectory()
+      const archive = `docker-archive:${dir.join('image.tar')}:app:image`
+      const back = `oci:${dir.join('back')}`
+      await copy(reference, archive, [platform])
+      await copy(archive, back)
+      assert.deepEqual(await imageIds(back), await narrowedIds(reference, platform))
+    }
+  })
+}
+
+async function platformsOf(reference: string): Promise<readonly Platform[]> {
+  await using source = await openSource(reference)
+  const platforms = offeredPlatforms((await readImageTree(source)).root)
+  assert.ok(platforms.length > 0)
+  return platforms.map((text) => parsePlatform(text))
+}
+
+async function narrowedIds(reference: string, platform: Platform): Promise<readonly unknown[]> {
+  await using source = await openSource(reference)
+  const { tree } = narrowTree(await readImageTree(source), [platform])
+  return tree.documents.map((node) =>
+    node.kind === 'manifest' ? [node.document.config.digest, ...(node.config?.rootfs.diffIds ?? [])] : [],
+  )
+}

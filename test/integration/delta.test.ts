@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { after, before, test } from 'node:test'
+import {
+  applyDelta,
+  type DiffOptions,
+  type DiffReport,
+  diffImages,
+  inspectDelta,
+  planApply,
+  planDiff,
+} from '../../src/delta/index.ts'
+import { hasErrorCode } from '../../src/errors/index.ts'
+import { copyImage } from '../../src/image/index.ts'
+import type { Digest } from '../../src/oci/index.ts'
+import { digestOf } from '../../src/stream/index.ts'
+import { openDestination, openSource } from '../../src/transport/index.ts'
+import { type CodecRunner, createInlineCodecRunner, createThreadCodecRunner } from '../../src/workers/index.ts'
+import { fixture, sharedFixture } from '../support/fixtures.ts'
+import { tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
+import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
+
+const SAVE_V1 = `docker-archive:${fixture('images/app-docker-save-v1.tar.gz')}`
+const SAVE_V2 = `docker-archive:${fixture('images/app-docker-save-v2.tar.zst')}`
+const DOCKER_V1 = `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`
+const DOCKER_V2 = `oci-archive:${fixture('images/app-docker-v2.oci.tar')}`
+const MULTI_V2 = `oci-archive:${fixture('images/app-multi-v2.oci.tar')}`
+
+let codecs: CodecRunner
+/** The delta between the two docker archives: most tests start from it. */
+let saved: { readonly directory: TemporaryDirectory; readonly path: string; readonly report: DiffReport }
+
+before(async () => {
+  codecs = await createInlineCodecRunner()
+  const directory = await temporaryDirectory()
+  const path = directory.join('save.tare')
+  saved = { directory, path, report: await diff([SAVE_V1], SAVE_V2, path) }
+})
+
+after(() => saved.directory[Symbol.asyncDispose]())
+
+async function diff(
+  baselines: readonly string[],
+  target: string,
+  path: string,
+  options: Partial<DiffOptions> = {},
+): Promise<DiffReport> {
+  await using resources = new AsyncDisposableStack()
+  const opened = []
+  for (const reference of baselines) opened.push(resources.use(await openSource(reference)))
+  const to = resources.use(await openSource(target))
+  const file = resources.use(await openDestination(`oci-archive:${path}`))
+  return await diffImages(opened, to, file, { codecs, tool: 'tare/test', ...options })
+}
+
+async function apply(path: string, baselines: readonly string[], destination: string): Promise<Digest> {
+  await using resources = new AsyncDisposableStack()
+  const opened = []
+  for (const reference of baselines) opened.push(resources.use(await openSource(reference)))
+  const delta = resources.use(await openSource(`oci-archive:${path}`))
+  const to = resources.use(await openDestination(destination))
+  return (await applyDelta(delta, opened, to, { codecs })).copy.digest
+}
+
+async function rootDigest(reference: string): Promise<Digest> {
+  await using source = await openSource(reference)
+  return (await source.resolve()).descriptor.digest
+}
+
+/** Reads every blob of an image back, which verifies it. */
+async function readBack(reference: string, scratch: string): Promise<Digest> {
+  await using source = await openSource(reference)
+  await using destination = await openDestination(`dir:${scratch}`)
+  return (await copyImage(source, destination)).digest
+}
+
+test('diff and apply of two docker save archives: patches, digests identical, small', async () => {
+  await using dir = await temporaryDirectory()
+  assert.deepEqual(
+    saved.report.blobs.map((blob) => blob.origin),
+    ['archive', 'archive', 'patch', 'patch', 'patch'],
+  )
+  assert.ok((await stat(saved.path)).size <= 1_130_000)
+  const wanted = await rootDigest(SAVE_V2)
+  assert.equal(await apply(saved.path, [SAVE_V1], `oci:${dir.join('out')}:v2`), wanted)
+  assert.equal(await readBack(`oci:${dir.join('out')}:v2`, dir.join('back')), wanted)
+})
+
+test('apply takes the same baseline compressed, as a registry would hold it', async () => {
+  await using dir = await temporaryDirectory()
+  const wanted = await rootDigest(SAVE_V2)
+  // app-docker-v1 is the same image with gzip layers: other digests, the same diffIDs.
+  assert.equal(await apply(saved.path, [DOCKER_V1], `oci:${dir.join('out')}`), wanted)
+})
+
+test('apply into a docker archive writes plain layers', async () => {
+  await using dir = await temporaryDirectory()
+  await diff([DOCKER_V1], DOCKER_V2, dir.join('docker.tare'))
+  const digest = await apply(dir.join('docker.tare'), [DOCKER_V1], `docker-archive:${dir.join('v2.tar')}:app:v2`)
+  assert.equal(digest, await rootDigest(SAVE_V2))
+  assert.equal(await rootDigest(`docker-archive:${dir.join('v2.tar')}`), digest)
+})
+
+test('gzip layers are shipped whole for now, and rebuilt with their digests', async () => {
+  await using dir = await temporaryDirectory()
+  const report = await diff([DOCKER_V1], DOCKER_V2, dir.join('docker.tare'))
+  assert.ok(report.blobs.every((blob) => blob.origin === 'archive'))
+  const wanted = await rootDigest(DOCKER_V2)
+  assert.equal(wanted, 'sha256:834750955ad1862d96c3b32cb1f8cf05c83b57826fdb31c138ec7a6aab54641c')
+  assert.equal(await apply(dir.join('docker.tare'), [DOCKER_V1], `oci:${dir.join('out')}:v2`), wanted)
+  assert.equal(await readBack(`oci:${dir.join('out')}:v2`, dir.join('back')), wanted)
+})
+
+test('a delta between equal images ships documents and configs alone', async () => {
+  await using dir = await temporaryDirectory()
+  const report = await diff([MULTI_V2], MULTI_V2, dir.join('nothing.tare'))
+  const shipped = report.blobs.filter((blob) => blob.shippedBytes > 0).map((blob) => blob.role)
+  assert.deepEqual(shipped.toSorted(), ['config', 'config', 'index', 'manifest', 'manifest'])
+  assert.equal(await apply(dir.join('nothing.tare'), [MULTI_V2], `oci:${dir.join('out')}`), await rootDigest(MULTI_V2))
+})
+
+test('an index is diffed whole, and narrowed on request', async () => {
+  await using dir = await temporaryDirectory()
+  const amd64 = { os: 'linux', architecture: 'amd64' }
+  const arm64 = { os: 'linux', architecture: 'arm64' }
+  const files = (release: string): Uint8Array => tarOf({ 'etc/release': release, 'usr/data': 'same '.repeat(2000) })
+  await writeIndex(`oci:${dir.join('v1')}`, [
+    { layers: [files('one amd64')], platform: amd64 },
+    { layers: [files('one arm64')], platform: arm64 },
+  ])
+  const v2 = await writeIndex(`oci:${dir.join('v2')}`, [
+    { layers: [files('two amd64')], platform: amd64 },
+    { layers: [files('two arm64')], platform: arm64 },
+  ])
+  const [v1, target] = [`oci:${dir.join('v1')}`, `oci:${dir.join('v2')}`]
+  await diff([v1], target, dir.join('whole.tare'))
+  assert.equal(await apply(dir.join('whole.tare'), [v1], `oci:${dir.join('whole')}`), v2.descriptor.digest)
+
+  const narrowed = await diff([v1], target, dir.join('arm.tare'), { platforms: [arm64] })
+  assert.equal(narrowed.index.kind, 'dropped')
+  const digest = await apply(dir.join('arm.tare'), [v1], `oci:${dir.join('arm')}`)
+  assert.equal(digest, narrowed.target.digest)
+  assert.equal(narrowed.blobs.filter((blob) => blob.role === 'config').length, 1)
+})
+
+test('several baselines help each other', async () => {
+  await using dir = await temporaryDirectory()
+  const noise = (seed: number): Uint8Array =>
+    Uint8Array.from({ length: 200_000 }, (_, index) => Math.imul(index + seed, 2654435761) >>> 13)
+  await writeImage(`oci:${dir.join('a')}`, { layers: [tarOf({ 'lib/a': noise(1) })] })
+  await writeImage(`oci:${dir.join('b')}`, { layers: [tarOf({ 'lib/b': noise(77) })], compression: 'gzip' })
+  const both = tarOf({ 'lib/a': noise(1), 'lib/b': noise(77) }, 9)
+  const wanted = await writeImage(`oci:${dir.join('t')}`, { layers: [both] })
+  const baselines = [`oci:${dir.join('a')}`, `oci:${dir.join('b')}`]
+  const report = await diff(baselines, `oci:${dir.join('t')}`, dir.join('d.tare'))
+  assert.equal(report.blobs.at(-1)?.sources.length, 2)
+  assert.ok((report.blobs.at(-1)?.shippedBytes ?? Number.POSITIVE_INFINITY) < 1000)
+  assert.equal(await apply(dir.join('d.tare'), baselines, `oci:${dir.join('out')}`), wanted.descriptor.digest)
+})
+
+test('a delta has the same bytes whatever the number of workers', async () => {
+  await using dir = await temporaryDirectory()
+  await using threads = createThreadCodecRunner({ threads: 2 })
+  await diff([SAVE_V1], SAVE_V2, dir.join('two.tare'), { codecs: threads })
+  assert.equal(digestOf(await readFile(saved.path)), digestOf(await readFile(dir.join('two.tare'))))
+})
+
+test('planDiff() and planApply() tell what would happen and write nothing', async () => {
+  await using dir = await temporaryDirectory()
+  {
+    await using baseline = await openSource(SAVE_V1)
+    await using target = await openSource(SAVE_V2)
+    const report = await planDiff([baseline], target, { tool: 'tare/test', workdir: dir.path })
+    assert.equal(report.digest, undefined)
+    assert.equal(report.blobs.filter((blob) => blob.origin === 'patch').length, 3)
+    assert.ok(report.spoolBytes > 0)
+  }
+  await using baseline = await openSource(DOCKER_V1)
+  await using delta = await openSource(`oci-archive:${saved.path}`)
+  const plan = await planApply(delta, [baseline], 'stored', {})
+  assert.equal(plan.target.digest, await rootDigest(SAVE_V2))
+  assert.ok(plan.baselineBytes > 0)
+  assert.deepEqual(await readdir(dir.path), [])
+})
+
+test('inspectDelta() tells of every blob, from the delta alone', async () => {
+  await using delta = await openSource(`oci-archive:${saved.path}`)
+  const summary = await inspectDelta(delta)
+  assert.deepEqual(summary.blobs, saved.report.blobs)
+  assert.equal(summary.shippedBytes, saved.report.shippedBytes)
+  assert.equal(summary.target.digest, saved.report.target.digest)
+  assert.deepEqual(
+    summary.baselines.map((baseline) => baseline.name),
+    ['app-docker-save-v1.tar.gz'],
+  )
+})
+
+test('applyDelta() names every missing layer before anything is written', async () => {
+  await using dir = await temporaryDirectory()
+  await writeImage(`oci:${dir.join('other')}`, { layers: [tarOf({ other: 'thing' })] })
+  await assert.rejects(
+    apply(saved.path, [`oci:${dir.join('other')}`], `dir:${dir.join('out')}`),
+    (error) => {
+      assert.ok(hasErrorCode(error, 'BASELINE_LACKS_BLOB'), String(error))
+      assert.equal(error.message.match(/sha256:/g)?.length, 3)
+      return true
+    },
+  )
+  assert.deepEqual((await readdir(dir.path)).toSorted(), ['other'])
+})
+
+test('applyDelta() refuses an image, and a delta that was damaged, and leaves nothing behind', async () => {
+  await using dir = await temporaryDirectory()
+  await assert.rejects(apply(fixture('images/app-docker-v1.oci.tar'), [DOCKER_V1], `dir:${dir.join('out')}`), (error) =>
+    hasErrorCode(error, 'NOT_A_DELTA'),
+  )
+  const bytes = await readFile(saved.path)
+  // In the middle lies the largest patch.
+  const middle = Math.floor(bytes.length / 2)
+  bytes.writeUInt8(bytes.readUInt8(middle) ^ 1, middle)
+  await writeFile(dir.join('damaged.tare'), bytes)
+  await assert.rejects(apply(dir.join('damaged.tare'), [SAVE_V1], `oci-archive:${dir.join('out.tar')}`), (error) =>
+    hasErrorCode(error, 'CORRUPT_PATCH', 'DIGEST_MISMATCH'),
+  )
+  await writeFile(dir.join('cut.tare'), bytes.subarray(0, middle))
+  await assert.rejects(apply(dir.join('cut.tare'), [SAVE_V1], `oci-archive:${dir.join('out.tar')}`), (error) =>
+    hasErrorCode(error, 'CORRUPT_TAR', 'INVALID_ARCHIVE'),
+  )
+  assert.deepEqual((await readdir(dir.path)).toSorted(), ['cut.tare', 'damaged.tare'])
+})
+
+test('diffImages() that is aborted leaves nothing behind', async () => {
+  await using dir = await temporaryDirectory()
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const onProgress = (): void => controller.abort(reason)
+  await assert.rejects(
+    diff([SAVE_V1], SAVE_V2, dir.join('save.tare'), {
+      signal: controller.signal,
+      onProgress,
+      workdir: dir.join('work'),
+    }),
+    (error) => error === reason,
+  )
+  assert.deepEqual(await readdir(dir.join('work')), [])
+  assert.deepEqual(await readdir(dir.path), ['work'])
+})
+
+for (const name of ['buildah', 'buildkit', 'docker', 'estargz', 'multi', 'umoci', 'zstd']) {
+  const [v1, v2] = ['v1', 'v2'].map((version) => sharedFixture(`images/app-${name}-${version}.oci.tar`))
+  test(`diff and apply of app-${name} give the same digests`, { skip: v1?.skip || v2?.skip || false }, async () => {
+    await using dir = await temporaryDirectory()
+    const [from, to] = [`oci-archive:${v1?.path}`, `oci-archive:${v2?.path}`]
+    await diff([from], to, dir.join('d.tare'))
+    const wanted = await rootDigest(to)
+    assert.equal(await apply(dir.join('d.tare'), [from], `oci:${dir.join('out')}:v2`), wanted)
+    assert.equal(await readBack(`oci:${dir.join('out')}:v2`, dir.join('back')), wanted)
+  })
+}

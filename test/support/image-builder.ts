@@ -1,0 +1,107 @@
+import { gzipSync } from 'node:zlib'
+import { type Descriptor, MEDIA_TYPE, type Platform } from '../../src/oci/index.ts'
+import { bytesSource, digestOf } from '../../src/stream/index.ts'
+import { TAR_TRAILER, tarHeader, tarPadding } from '../../src/tar/index.ts'
+import { type ManifestContent, openDestination } from '../../src/transport/index.ts'
+
+/** Makes a tar of regular files. */
+export function tarOf(files: Readonly<Record<string, string | Uint8Array>>, mtime = 0): Uint8Array {
+  const parts: Uint8Array[] = []
+  for (const [path, text] of Object.entries(files)) {
+    const content = typeof text === 'string' ? Buffer.from(text) : text
+    parts.push(tarHeader({ path, type: 'file', sizeBytes: content.length, mtime }), content, tarPadding(content.length))
+  }
+  return Buffer.concat([...parts, TAR_TRAILER])
+}
+
+/** An image to make. */
+export interface ImageRecipe {
+  readonly layers: readonly Uint8Array[]
+  /** @default 'none' */
+  readonly compression?: 'none' | 'gzip' | undefined
+  readonly platform?: Platform | undefined
+}
+
+interface BuiltImage {
+  readonly manifest: ManifestContent
+  readonly blobs: readonly { readonly descriptor: Descriptor; readonly bytes: Uint8Array }[]
+}
+
+function contentOf(
+  mediaType: string,
+  bytes: Uint8Array,
+): { readonly descriptor: Descriptor; readonly bytes: Uint8Array } {
+  return { descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length }, bytes }
+}
+
+/** A manifest with its config and layers, all in memory. */
+export function buildImage(recipe: ImageRecipe): BuiltImage {
+  const isGzip = recipe.compression === 'gzip'
+  const layers = recipe.layers.map((tar) =>
+    contentOf(isGzip ? MEDIA_TYPE.OCI_LAYER_GZIP : MEDIA_TYPE.OCI_LAYER, isGzip ? gzipSync(tar) : tar),
+  )
+  const config = contentOf(
+    MEDIA_TYPE.OCI_CONFIG,
+    Buffer.from(
+      JSON.stringify({
+        os: recipe.platform?.os ?? 'linux',
+        architecture: recipe.platform?.architecture ?? 'amd64',
+        variant: recipe.platform?.variant,
+        rootfs: { type: 'layers', diff_ids: recipe.layers.map((tar) => digestOf(tar)) },
+      }),
+    ),
+  )
+  const manifest = contentOf(
+    MEDIA_TYPE.OCI_MANIFEST,
+    Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: MEDIA_TYPE.OCI_MANIFEST,
+        config: config.descriptor,
+        layers: layers.map((layer) => layer.descriptor),
+      }),
+    ),
+  )
+  return { manifest, blobs: [config, ...layers] }
+}
+
+/** Writes an image to a reference of any transport. @returns its manifest */
+export async function writeImage(reference: string, recipe: ImageRecipe): Promise<ManifestContent> {
+  const { manifest, blobs } = buildImage(recipe)
+  await writeContents(reference, blobs, [manifest])
+  return manifest
+}
+
+/** Writes an index of images, each with its platform. @returns the index */
+export async function writeIndex(reference: string, recipes: readonly ImageRecipe[]): Promise<ManifestContent> {
+  const images = recipes.map((recipe) => ({ ...buildImage(recipe), platform: recipe.platform }))
+  const index = contentOf(
+    MEDIA_TYPE.OCI_INDEX,
+    Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: MEDIA_TYPE.OCI_INDEX,
+        manifests: images.map(({ manifest, platform }) => ({ ...manifest.descriptor, platform })),
+      }),
+    ),
+  )
+  await writeContents(
+    reference,
+    images.flatMap((image) => image.blobs),
+    [...images.map((image) => image.manifest), index],
+  )
+  return index
+}
+
+async function writeContents(
+  reference: string,
+  blobs: BuiltImage['blobs'],
+  manifests: readonly ManifestContent[],
+): Promise<void> {
+  await using destination = await openDestination(reference)
+  const unique = [...new Map(blobs.map((blob) => [blob.descriptor.digest, blob])).values()]
+  await destination.prepare?.({ blobs: unique.map((blob) => blob.descriptor), manifests })
+  for (const { descriptor, bytes } of unique) await destination.putBlob(descriptor, async () => bytesSource(bytes))
+  for (const manifest of manifests) await destination.putManifest(manifest)
+  await destination.commit(manifests.at(-1) as ManifestContent)
+}
