@@ -1,6 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileError, TareError } from '../errors/index.ts'
+import { TareError } from '../errors/index.ts'
 import {
   bareDescriptor,
   type Descriptor,
@@ -21,7 +21,7 @@ import {
   writeAt,
   writeFileAtomically,
 } from '../stream/index.ts'
-import { namesIn, removeEmpty } from './directory.ts'
+import { makeDirectories, namesIn, removeEmpty } from './directory.ts'
 import { DirectoryFiles, fileSize, readNamedFile } from './named-files.ts'
 import { type DirectoryReference, formatTransportReference } from './reference-text.ts'
 import {
@@ -160,7 +160,8 @@ class DirectoryDestination implements ImageDestination {
   readonly #path: string
   readonly #manifests = new Map<Digest, ManifestContent>()
   readonly #createdFiles = new Set<string>()
-  #createdPath: string | undefined
+  /** Directories that had to be made, the deepest first. */
+  #made: readonly string[] = []
   #prepared: Promise<void> | undefined
   #hasOtherDigests = false
   #committed = false
@@ -221,7 +222,7 @@ class DirectoryDestination implements ImageDestination {
     if (this.#committed || this.#prepared === undefined) return
     await this.#prepared.catch(() => {})
     for (const path of this.#createdFiles) await rm(path, { force: true })
-    if (this.#createdPath !== undefined) await removeEmpty(this.#path)
+    await removeEmpty(this.#made)
   }
 
   async #write(name: string, bytes: Uint8Array): Promise<void> {
@@ -241,8 +242,6 @@ class DirectoryDestination implements ImageDestination {
   }
 
   async #makeDirectory(): Promise<void> {
-    this.#createdPath = await mkdir(this.#path, { recursive: true }).catch((error: unknown) => {
-      throw fileError(this.#path, 'create', error)
-    })
+    this.#made = await makeDirectories(this.#path)
   }
 }

@@ -1,4 +1,5 @@
-import { readdir, rmdir } from 'node:fs/promises'
+import { mkdir, readdir, rmdir } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { fileError, TareError } from '../errors/index.ts'
 
 /**
@@ -19,12 +20,32 @@ export async function namesIn(path: string, otherwise: string): Promise<readonly
   }
 }
 
-/** Removes a directory if it is empty; anything else stays. */
-export async function removeEmpty(path: string): Promise<void> {
-  try {
-    await rmdir(path)
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code !== 'ENOENT' && code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOTDIR') throw error
+/** Removes those directories that are empty, in order; anything else stays. */
+export async function removeEmpty(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    try {
+      await rmdir(path)
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined
+      if (code !== 'ENOENT' && code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOTDIR') throw error
+    }
   }
+}
+
+/**
+ * Makes a directory and those above it.
+ *
+ * @returns the ones that had to be made, the deepest first, for {@link removeEmpty} to undo
+ * @throws {TareError} `FILE_ACCESS`, `DISK_FULL`
+ */
+export async function makeDirectories(path: string): Promise<readonly string[]> {
+  const first = await mkdir(path, { recursive: true }).catch((error: unknown) => {
+    throw fileError(path, 'create', error)
+  })
+  const made: string[] = []
+  if (first === undefined) return made
+  for (let directory = resolve(path); directory.length >= resolve(first).length; directory = dirname(directory)) {
+    made.push(directory)
+  }
+  return made
 }

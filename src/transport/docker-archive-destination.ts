@@ -54,7 +54,7 @@ export async function openDockerArchiveDestination(
     })
   }
   const repoTags = pick === undefined ? [] : [pick.name]
-  return new DockerArchiveDestination(reference, repoTags, await TarWriter.create(reference.path), options.workdir)
+  return new DockerArchiveDestination(reference, repoTags, new TarWriter(reference.path), options.workdir)
 }
 
 class DockerArchiveDestination implements ImageDestination {

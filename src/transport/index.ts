@@ -14,7 +14,6 @@ export {
   type TransportName,
   type TransportReference,
 } from './reference-text.ts'
-export { TarWriter, type TarRegion } from './tar-writer.ts'
 export {
   type BlobOpener,
   type CommitResult,

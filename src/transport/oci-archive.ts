@@ -45,7 +45,7 @@ export async function openArchiveSource(
  */
 export async function openArchiveDestination(reference: LayoutReference): Promise<ImageDestination> {
   const name = destinationName(reference.pick, formatTransportReference(reference))
-  return new ArchiveDestination(reference, name, await TarWriter.create(reference.path))
+  return new ArchiveDestination(reference, name, new TarWriter(reference.path))
 }
 
 class ArchiveDestination implements ImageDestination {

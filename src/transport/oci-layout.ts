@@ -1,6 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileError, TareError } from '../errors/index.ts'
+import { TareError } from '../errors/index.ts'
 import { type Descriptor, digestAlgorithm } from '../oci/index.ts'
 import {
   abortable,
@@ -13,7 +13,7 @@ import {
   writeAt,
   writeFileAtomically,
 } from '../stream/index.ts'
-import { namesIn, removeEmpty } from './directory.ts'
+import { makeDirectories, namesIn, removeEmpty } from './directory.ts'
 import { withFileLock } from './file-lock.ts'
 import {
   checkLayoutFile,
@@ -36,6 +36,8 @@ import type {
 } from './transport.ts'
 
 const LOCK_FILE = '.tare.lock'
+/** What there may be before there is an `oci-layout` file. */
+const OWN_NAME_PATTERN = /^(?:blobs|index\.json|\.(?:oci-layout|index\.json)\.[0-9a-f]{12}\.tmp)$/
 
 /**
  * Opens `oci:DIRECTORY` for reading.
@@ -75,8 +77,8 @@ class LayoutDestination implements ImageDestination {
   readonly #path: string
   readonly #name: string | undefined
   #prepared: Promise<void> | undefined
-  /** The first directory that had to be made; undefined where all were there. */
-  #createdPath: string | undefined
+  /** Directories that had to be made, the deepest first. */
+  #made: readonly string[] = []
   #createdLayoutFile = false
   #committed = false
 
@@ -92,7 +94,7 @@ class LayoutDestination implements ImageDestination {
     const files = await DirectoryFiles.open(this.#path, `oci-archive:${this.#path}`)
     const layout = await readNamedFile(files, 'oci-layout', MAX_INDEX_BYTES, this.reference)
     const index = await readNamedFile(files, 'index.json', MAX_INDEX_BYTES, this.reference)
-    if (layout === undefined && !force && !names.every((name) => name === 'blobs' || name === 'index.json')) {
+    if (layout === undefined && !force && !names.every((name) => OWN_NAME_PATTERN.test(name))) {
       throw new TareError('DESTINATION_EXISTS', `${this.#path} is not empty and not an OCI layout`, {
         hint: 'Choose another directory, or use --force to make a layout of it; its files stay',
       })
@@ -160,11 +162,11 @@ class LayoutDestination implements ImageDestination {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#committed || this.#prepared === undefined) return
     await this.#prepared.catch(() => {})
-    for (const name of ['blobs/sha256', 'blobs/sha512', 'blobs']) await removeEmpty(join(this.#path, name))
+    await removeEmpty(['blobs/sha256', 'blobs/sha512', 'blobs'].map((name) => join(this.#path, name)))
     if (!this.#createdLayoutFile || (await namesIn(this.#path, `oci-archive:${this.#path}`)).join() !== 'oci-layout')
       return
     await rm(join(this.#path, 'oci-layout'))
-    if (this.#createdPath !== undefined) await removeEmpty(this.#path)
+    await removeEmpty(this.#made)
   }
 
   #blobPath(descriptor: Descriptor): string {
@@ -177,9 +179,7 @@ class LayoutDestination implements ImageDestination {
   }
 
   async #makeLayout(): Promise<void> {
-    this.#createdPath = await mkdir(this.#path, { recursive: true }).catch((error: unknown) => {
-      throw fileError(this.#path, 'create', error)
-    })
+    this.#made = await makeDirectories(this.#path)
     this.#createdLayoutFile = await this.#ensureLayoutFile()
   }
 

@@ -14,6 +14,8 @@ import type { NamedFiles } from './named-files.ts'
 
 /** Members of one archive; images have few. */
 const MAX_ENTRIES = 200_000
+/** How much larger than its wrapping an archive beyond 1 GiB may be; images seldom reach 20. */
+const MAX_RATIO = 500
 /** Files whose content is not checked by a digest: which of two would be read differs between tools. */
 const DOCUMENTS: ReadonlySet<string> = new Set(['index.json', 'manifest.json', 'oci-layout'])
 
@@ -52,7 +54,8 @@ export class TarArchive implements NamedFiles {
     if (detectCompression(head) === 'none') return new TarArchive(path, await indexArchive(path, path), undefined)
     const spool = await SpoolDirectory.create(options.workdir)
     try {
-      const { source } = await decompress(abortable(readFileRange(path), options.signal))
+      const wrapped = abortable(readFileRange(path), options.signal)
+      const { source } = await decompress(wrapped, { subject: path, maxRatio: MAX_RATIO })
       const unwrapped = await spool.write('archive', source)
       return new TarArchive(path, await indexArchive(unwrapped.path, path), spool)
     } catch (error) {

@@ -18,7 +18,7 @@ suite('TarWriter', () => {
   test('gives the same bytes whatever the order of filling', async () => {
     await using directory = await temporaryDirectory()
     const write = async (name: string, order: readonly number[]): Promise<Buffer> => {
-      await using writer = await TarWriter.create(directory.join(name))
+      await using writer = new TarWriter(directory.join(name))
       await writer.directory('d/')
       const contents = ['', 'a', 'b'.repeat(512), 'c'.repeat(1000)]
       const regions = contents.map((content, index) => writer.reserve(`d/${index}`, content.length))
@@ -53,7 +53,7 @@ suite('TarWriter', () => {
   test('keeps nothing of a file whose source failed', async () => {
     await using directory = await temporaryDirectory()
     const write = async (name: string, fails: boolean): Promise<Buffer> => {
-      await using writer = await TarWriter.create(directory.join(name))
+      await using writer = new TarWriter(directory.join(name))
       const region = writer.reserve('a', 5)
       if (fails) {
         await assert.rejects(writer.fill(region, text('toolong')), (error) => hasErrorCode(error, 'SIZE_MISMATCH'))
@@ -72,7 +72,7 @@ suite('TarWriter', () => {
   test('refuses to end while a reserved place is empty, and then leaves nothing', async () => {
     await using directory = await temporaryDirectory()
     {
-      await using writer = await TarWriter.create(directory.join('x.tar'))
+      await using writer = new TarWriter(directory.join('x.tar'))
       writer.reserve('a', 5)
       await assert.rejects(writer.commit(), (error) => hasErrorCode(error, 'INTERNAL'))
     }
@@ -84,7 +84,7 @@ suite('TarWriter', () => {
     const path = directory.join('x.tar')
     await writeFile(path, 'old')
     {
-      await using writer = await TarWriter.create(path)
+      await using writer = new TarWriter(path)
       await writer.append('a', text('a'))
       assert.equal(await readFile(path, 'utf8'), 'old')
     }
@@ -98,7 +98,7 @@ suite('TarWriter', () => {
     const name = `blobs/sha512/${'0'.repeat(128)}`
     const sizeBytes = 9 * 1024 ** 3
     {
-      await using writer = await TarWriter.create(path)
+      await using writer = new TarWriter(path)
       // Never filled: what matters is where the next entry goes.
       const big = writer.reserve('big', sizeBytes)
       const region = writer.reserve(name, 2)
@@ -106,7 +106,7 @@ suite('TarWriter', () => {
       await writer.fill(region, text('ab'))
       await assert.rejects(writer.commit(), (error) => hasErrorCode(error, 'INTERNAL'))
     }
-    await using writer = await TarWriter.create(path)
+    await using writer = new TarWriter(path)
     await writer.append(name, text('ab'))
     await writer.commit()
     const [entry] = (await indexTarFile(path)).entries

@@ -1,5 +1,7 @@
+import { dirname } from 'node:path'
 import { fileError, TareError } from '../errors/index.ts'
 import { AtomicFile, type ByteSource, bytesSource, exactly, Mutex, writeAt } from '../stream/index.ts'
+import { makeDirectories, removeEmpty } from './directory.ts'
 import { BLOCK_BYTES, paddingLength, TAR_TRAILER, tarHeader, tarPadding } from '../tar/index.ts'
 
 /** The place of one file in an archive that is being written. */
@@ -15,19 +17,19 @@ export interface TarRegion {
  * {@link TarWriter.commit}; disposing without it leaves nothing.
  */
 export class TarWriter implements AsyncDisposable {
-  readonly #file: AtomicFile
+  readonly #path: string
   readonly #unfilled = new Set<TarRegion>()
   readonly #appending = new Mutex()
   #endOffset = 0
   #isReserving = true
 
-  private constructor(file: AtomicFile) {
-    this.#file = file
-  }
+  #file: Promise<AtomicFile> | undefined
+  /** Directories that had to be made, the deepest first. */
+  #made: readonly string[] = []
 
-  /** @throws {TareError} `FILE_ACCESS`, `DISK_FULL` */
-  static async create(path: string): Promise<TarWriter> {
-    return new TarWriter(await AtomicFile.create(path))
+  /** Nothing is made before the first write. */
+  constructor(path: string) {
+    this.#path = path
   }
 
   /** Adds a directory entry. Comes before anything is appended. */
@@ -74,18 +76,22 @@ export class TarWriter implements AsyncDisposable {
     if (missing !== undefined) throw new TareError('INTERNAL', `${missing.name} was announced but never written`)
     await this.#write(this.#endOffset, bytesSource(TAR_TRAILER))
     // A file whose appending failed may have left bytes behind the end.
-    await this.#file.handle.truncate(this.#endOffset + TAR_TRAILER.length).catch((error: unknown) => {
-      throw fileError(this.#file.path, 'write', error)
+    const file = await this.#open()
+    await file.handle.truncate(this.#endOffset + TAR_TRAILER.length).catch((error: unknown) => {
+      throw fileError(this.#path, 'write', error)
     })
-    await this.#file.commit()
+    await file.commit()
+    this.#made = []
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#file[Symbol.asyncDispose]()
+    const file = await this.#file?.catch(() => undefined)
+    await file?.[Symbol.asyncDispose]()
+    await removeEmpty(this.#made)
   }
 
   #take(byteLength: number): number {
-    if (!this.#isReserving) throw new TareError('INTERNAL', `${this.#file.path}: reserved after appending`)
+    if (!this.#isReserving) throw new TareError('INTERNAL', `${this.#path}: reserved after appending`)
     const offset = this.#endOffset
     this.#endOffset += byteLength
     return offset
@@ -96,8 +102,18 @@ export class TarWriter implements AsyncDisposable {
     await this.#write(offset + header.length + sizeBytes, bytesSource(tarPadding(sizeBytes)))
   }
 
-  #write(position: number, source: ByteSource): Promise<number> {
-    return writeAt(this.#file.handle, this.#file.path, position, source)
+  async #write(position: number, source: ByteSource): Promise<number> {
+    return writeAt((await this.#open()).handle, this.#path, position, source)
+  }
+
+  #open(): Promise<AtomicFile> {
+    this.#file ??= this.#create()
+    return this.#file
+  }
+
+  async #create(): Promise<AtomicFile> {
+    this.#made = await makeDirectories(dirname(this.#path))
+    return AtomicFile.create(this.#path)
   }
 }
 

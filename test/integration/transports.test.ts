@@ -465,7 +465,7 @@ suite('oci:', () => {
   test('removes the layout it made when no blob could be written', async () => {
     await using directory = await temporaryDirectory()
     {
-      await using destination = await openDestination(`oci:${directory.join('new')}:v1`)
+      await using destination = await openDestination(`oci:${directory.join('deep/new')}:v1`)
       const bytes = Buffer.from('good')
       const descriptor = { mediaType: MEDIA_TYPE.OCI_LAYER, digest: digestOf(bytes), size: 4 }
       await rejectsWith(
@@ -493,7 +493,10 @@ suite('oci:', () => {
 })
 
 suite('oci-archive:', () => {
-  const image = layoutImage('{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}', ['x'])
+  const image = layoutImage(
+    `{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["${digestOf(Buffer.from('x'))}"]}}`,
+    ['x'],
+  )
   const index = indexJson(image.root)
   const huge = { ...index, content: `${String(index.content)}${' '.repeat(8 * 1024 * 1024)}` }
   const cases: readonly (readonly [string, ErrorCode, Buffer])[] = [
@@ -580,6 +583,19 @@ suite('oci-archive:', () => {
     )
     assert.equal(await readFile(directory.join('out.tar'), 'utf8'), 'old')
     assert.deepEqual((await readdir(directory.path)).toSorted(), ['in.tar', 'out.tar'])
+  })
+
+  test('makes directories, and removes them again when nothing comes of it', async () => {
+    await using directory = await temporaryDirectory()
+    const broken = directory.join('in.tar')
+    await writeFile(broken, tar(index, ...image.blobs.slice(0, 2)))
+    for (const to of ['oci-archive', 'docker-archive', 'dir']) {
+      await rejectsWith(copy(`oci-archive:${broken}`, `${to}:${directory.join('a/b/c')}`), 'BLOB_NOT_FOUND')
+      assert.deepEqual(await readdir(directory.path), ['in.tar'], to)
+    }
+    const good = `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`
+    await copy(good, `oci-archive:${directory.join('a/b/c.tar')}`)
+    assert.equal(await digestAt(`oci-archive:${directory.join('a/b/c.tar')}`), DOCKER_V1)
   })
 
   test('replaces the archive it is read from', async () => {

@@ -155,6 +155,25 @@ suite('umoci', { skip: skipWithout('umoci') }, () => {
   })
 })
 
+const NEEDS_ROOT = process.getuid?.() === 0 ? false : 'buildah without a user namespace needs root'
+
+suite('buildah', { skip: skipWithout('buildah') || NEEDS_ROOT }, () => {
+  test('loads an image from our docker-archive: and oci-archive:', async () => {
+    await using directory = await temporaryDirectory()
+    const storage = ['--storage-driver', 'vfs', '--root', directory.join('root'), '--runroot', directory.join('run')]
+    const image = `docker-archive:${fixture('images/app-docker-save-v1.tar.gz')}`
+    const config = 'e35eef4739c2d873e2726d47b667d6a9338d63aff577de4abe36c5425bd301dc'
+    for (const to of ['docker-archive', 'oci-archive']) {
+      const ours = `${to}:${directory.join(`${to}.tar`)}`
+      await copy(image, `${ours}:example.com/app:v1`)
+      const { stdout } = await runPeer('buildah', [...storage, 'pull', '--quiet', ours])
+      assert.equal(stdout.trim(), config, to)
+      const { stdout: names } = await runPeer('buildah', [...storage, 'images', '--format', '{{.Name}}:{{.Tag}}'])
+      if (to === 'docker-archive') assert.match(names, /^example\.com\/app:v1$/m)
+    }
+  })
+})
+
 suite('GNU tar', { skip: skipWithout('tar') }, () => {
   test('unpacks our archives, and what it packs we read', async () => {
     await using directory = await temporaryDirectory()
