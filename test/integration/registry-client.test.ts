@@ -6,10 +6,11 @@ import { test } from 'node:test'
 import { isTareError } from '../../src/errors/index.ts'
 import { HttpStatusError, SYSTEM_TIMING, type Timing } from '../../src/http/index.ts'
 import { type Descriptor, MEDIA_TYPE, parseReference } from '../../src/oci/index.ts'
-import { RegistryClient, type RegistryClientOptions } from '../../src/registry/index.ts'
+import { RegistryClient, type RegistryClientOptions, startRegistry } from '../../src/registry/index.ts'
 import { bytesSource, digestOf, readAllBytes } from '../../src/stream/index.ts'
 import { openVerifiedBlob } from '../../src/transport/open-verified.ts'
 import { registryDestination, registrySource } from '../../src/transport/registry.ts'
+import { registryClientSuite } from '../support/registry-client-suite.ts'
 import { type Script, type ScriptedServer, scriptedServer, type SeenRequest } from '../support/scripted-server.ts'
 
 const BLOB = Buffer.concat(
@@ -671,4 +672,9 @@ test('registryDestination() notices when the registry stores other bytes than it
   await using client = clientOf(server)
   await using destination = registryDestination(parseReference(`${server.host}/app:1`), { client })
   await assert.rejects(destination.commit({ descriptor: ROOT, bytes: MANIFEST }), { code: 'VERIFY_FAILED' })
+})
+
+registryClientSuite('the in-process registry', async () => {
+  const running = await startRegistry()
+  return { address: running.address, access: { tlsVerify: false }, [Symbol.asyncDispose]: () => running.close() }
 })
