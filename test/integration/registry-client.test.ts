@@ -26,7 +26,7 @@ const MANIFEST = Buffer.from(
 const ROOT: Descriptor = { mediaType: MEDIA_TYPE.OCI_MANIFEST, digest: digestOf(MANIFEST), size: MANIFEST.length }
 
 /** Waits for nobody, and remembers for how long it should have. */
-function impatient(slept: number[] = [], now: () => number = SYSTEM_TIMING.now): Timing {
+function impatient(slept: number[] = [], now: () => number = () => SYSTEM_TIMING.now()): Timing {
   return {
     now,
     random: () => 0,
@@ -138,11 +138,15 @@ test('openBlob() keeps the authorization from the origin it is redirected to', a
 
 test('a redirect that loops is an error without its query', async () => {
   await using server = await registry((_, response) => void response.writeHead(302, { location: '?key=s3cret' }).end())
-  await assert.rejects(read(server), (error: Error & { code?: string }) => {
+  const said: string[] = []
+  const logger = { warn: (message: string) => said.push(message), debug: (message: string) => said.push(message) }
+  await using client = clientOf(server)
+  await assert.rejects(client.repository('app').openBlob(LAYER, { logger }), (error: Error & { code?: string }) => {
     assert.equal(error.code, 'REGISTRY_PROTOCOL')
     assert.ok(!error.message.includes('s3cret'))
     return true
   })
+  assert.ok(said.length > 5 && said.every((line) => !line.includes('s3cret')))
 })
 
 test('an abort ends a download with its reason and frees the connection', async () => {
@@ -247,6 +251,24 @@ test('a registry without TLS is refused by default, with a hint', async () => {
     return true
   })
   assert.equal(server.seen.length, 0)
+})
+
+test('requests go through the proxy of the environment, also past a tunnel that is refused', async () => {
+  const connects: string[] = []
+  await using proxy = await scriptedServer((request, response) => {
+    if (request.target !== 'http://registry.test/v2/app/manifests/1') return void response.end('{}')
+    response.end(MANIFEST)
+  })
+  proxy.onConnect((target) => connects.push(target))
+  await using client = new RegistryClient('registry.test', {
+    tlsVerify: false,
+    timing: impatient(),
+    environment: { HTTP_PROXY: `http://me:hunter2@${proxy.host}`, HTTPS_PROXY: proxy.origin },
+  })
+  assert.deepEqual((await client.repository('app').getManifest('1')).descriptor, ROOT)
+  assert.deepEqual(connects, ['registry.test:443'])
+  const authorization = `Basic ${Buffer.from('me:hunter2').toString('base64')}`
+  assert.ok(proxy.seen.every(({ headers }) => headers['proxy-authorization'] === authorization))
 })
 
 test('nobody listening is NETWORK', async () => {

@@ -192,7 +192,8 @@ export function registryClientSuite(
         await destination.commit(artifact)
       }
       const found = await repository.referrers(subject.descriptor.digest)
-      assert.deepEqual(found.map(({ artifactType }) => artifactType).toSorted(), types)
+      assert.deepEqual(new Set(found.map(({ artifactType }) => artifactType)), new Set(types))
+      assert.equal(found.length, 2)
       assert.ok(found.every(({ annotations }) => annotations?.['a'] === 'b'))
       const one = await repository.referrers(subject.descriptor.digest, { artifactType: 'application/x.one' })
       assert.equal(one.length, 1)

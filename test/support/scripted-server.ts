@@ -24,8 +24,8 @@ export interface ScriptedServer extends AsyncDisposable {
   readonly seen: readonly SeenRequest[]
   /** `METHOD target` of all requests so far, the greeting left out. */
   readonly log: readonly string[]
-  /** Open connections. */
-  connections(): Promise<number>
+  /** Hears of tunnels that are asked for (CONNECT); all are refused. */
+  onConnect(listener: (target: string) => void): void
 }
 
 export async function scriptedServer(script: Script): Promise<ScriptedServer> {
@@ -55,10 +55,12 @@ export async function scriptedServer(script: Script): Promise<ScriptedServer> {
     get log() {
       return seen.filter(({ target }) => target !== '/v2/').map(({ method, target }) => `${method} ${target}`)
     },
-    connections: () =>
-      new Promise((resolve, reject) =>
-        server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))),
-      ),
+    onConnect(listener) {
+      server.on('connect', (request, socket) => {
+        listener(request.url ?? '')
+        socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n')
+      })
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
