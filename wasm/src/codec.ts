@@ -2,16 +2,17 @@
 // `encode` or `decode`. docs/formats/codecs.md describes the payloads.
 
 import { allocate, resetMemory } from './shared/memory'
-import { finishEncoder, isConsumed, hasRunOut, startDecoder, startEncoder } from './shared/range-coder'
+import { codeBit, finishEncoder, isConsumed, hasRunOut, startDecoder, startEncoder } from './shared/range-coder'
 import { prepareBitModels } from './shared/bit-model'
 import { prepareLogistic } from './shared/logistic'
 import { decodeBsdiff, encodeBsdiff } from './shared/bsdiff'
 import { decodeLz, encodeLz } from './shared/lz'
+import { filterX86, holdsX86Code, unfilterX86 } from './shared/x86-filter'
 
 const CODEC_LZ: u32 = 1
 
-/** Bytes behind the window that a comparison of words may read. */
-const SLACK: usize = 64
+/** Zeros before and behind the window, so that looking a few bytes beyond it is harmless and always the same. */
+const MARGIN: usize = 64
 
 let reference: u32 = 0
 let target: u32 = 0
@@ -25,7 +26,9 @@ export function reserve(referenceBytes: u32, targetBytes: u32, payloadBytes: u32
   reference = referenceBytes
   target = targetBytes
   payload = payloadBytes
-  window = allocate(<usize>reference + target + SLACK)
+  window = allocate(MARGIN + reference + target + MARGIN) + MARGIN
+  memory.fill(window - MARGIN, 0, MARGIN)
+  memory.fill(window + reference + target, 0, MARGIN)
   payloadStart = allocate(payload)
   prepareBitModels()
   prepareLogistic()
@@ -43,9 +46,16 @@ export function payloadAt(): usize {
   return payloadStart
 }
 
-/** Encodes the target; gives the size of the payload, or 2^32 - 1 when it does not fit. */
+/** Chance of the x86 filter in a payload's first bit. */
+const FILTER_CHANCE: u32 = 0x4000
+
+/** Encodes the target, which it may change; gives the size of the payload, or 2^32 - 1 when it does not fit. */
 export function encode(codec: u32): u32 {
   startEncoder(payloadStart, payload)
+  if (codeBit(<u32>holdsX86Code(targetAt(), target), FILTER_CHANCE)) {
+    filterX86(window, reference)
+    filterX86(targetAt(), target)
+  }
   if (codec == CODEC_LZ) encodeLz(window, reference, target)
   else encodeBsdiff(window, reference, target)
   const size = <u32>finishEncoder()
@@ -55,6 +65,10 @@ export function encode(codec: u32): u32 {
 /** Decodes the payload into the target; false when it is malformed. */
 export function decode(codec: u32): bool {
   startDecoder(payloadStart, payload)
+  const isFiltered = codeBit(0, FILTER_CHANCE)
+  if (isFiltered) filterX86(window, reference)
   const isSound = codec == CODEC_LZ ? decodeLz(window, reference, target) : decodeBsdiff(window, reference, target)
-  return isSound && isConsumed()
+  if (!isSound || !isConsumed()) return false
+  if (isFiltered) unfilterX86(targetAt(), target)
+  return true
 }

@@ -182,7 +182,8 @@ function codeDifference(target: usize, source: usize, old: u32): void {
   setContext(1, (index | (difference1 << 8) | (difference2 << 16)) + 0x22000000)
   setContext(2, (index | (last << 8) | (difference1 << 16)) + 0x23000000)
   setContext(3, (index | ((<u32>before) << 8)) * 0x2f0b4c47 + difference1)
-  setContext(4, (old | ((<u32>load<u8>(source + 1)) << 8) | (index << 16)) + 0x25000000)
+  const following: u32 = source + 1 < window + referenceBytes ? load<u8>(source + 1) : 0
+  setContext(4, (old | (following << 8) | (index << 16)) + 0x25000000)
   setContext(5, (old | (previousNew << 8) | (difference1 << 16)) + 0x26000000)
   setContext(6, (((<u32>(source - window) >> 12) << 12) | (index << 8) | difference1) * 0x3c6ef372)
   const other: u32 = load<u8>(lastRun + 8 + index)
