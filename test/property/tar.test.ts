@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { readdirSync } from 'node:fs'
+import { describe, test } from 'node:test'
 import fc from 'fast-check'
+import { decompress } from '../../src/compress/index.ts'
 import { hasErrorCode } from '../../src/errors/index.ts'
-import { bytesSource, readAllBytes } from '../../src/stream/index.ts'
+import {
+  type ByteSource,
+  bytesSource,
+  Digester,
+  readAllBytes,
+  readFileRange,
+  sliceSource,
+} from '../../src/stream/index.ts'
 import {
   isSafeEntryPath,
   readTar,
@@ -14,6 +23,7 @@ import {
   tarPadding,
 } from '../../src/tar/index.ts'
 import { cutAt } from '../support/chunking.ts'
+import { fixture, sharedFixture } from '../support/fixtures.ts'
 import { fileEntry, metaEntry, octal, rawHeader } from '../support/tar-blocks.ts'
 
 const MAX = 16 * 1024 * 1024
@@ -123,3 +133,53 @@ test('safeEntryPath() gives a path that it leaves alone and that stays inside', 
     }),
   )
 })
+
+describe('tarBytes(readTar()) is the archive', () => {
+  const shared = ['images', 'diffah'].map((name) => sharedFixture(name))
+  for (const { path, skip } of [{ path: fixture('images'), skip: false } as const, ...shared]) {
+    const names = skip === false ? readdirSync(path).filter((name) => /\.tar(\.gz|\.zst)?$/.test(name)) : []
+    test(`for every archive and layer of ${path.split('/').slice(-3).join('/')}`, { skip }, async () => {
+      for (const name of names) {
+        const layers = await assertRoundTrip(`${path}/${name}`)
+        assert.ok(layers > 0, `${name} has no layers`)
+      }
+    })
+  }
+})
+
+/** Checks an archive and the archives that are its members, all compressed or not. @returns how many members they are */
+async function assertRoundTrip(path: string): Promise<number> {
+  const plain = async (): Promise<ByteSource> => (await decompress(readFileRange(path))).source
+  await assertSameBytes(plain, path)
+  let layers = 0
+  for await (const item of readTar(await plain())) {
+    if (item.kind === 'trailer' || item.entry.sizeBytes === 0) continue
+    const { path: name, contentOffset, sizeBytes } = item.entry
+    const member = async (): Promise<ByteSource> =>
+      (await decompress(sliceSource(await plain(), contentOffset, sizeBytes))).source
+    if (!(await isArchive(await member()))) continue
+    await assertSameBytes(member, `${path}: ${name}`)
+    layers++
+  }
+  return layers
+}
+
+async function assertSameBytes(open: () => Promise<ByteSource>, name: string): Promise<void> {
+  assert.equal(await digestOfSource(tarBytes(readTar(await open()))), await digestOfSource(await open()), name)
+}
+
+async function isArchive(source: ByteSource): Promise<boolean> {
+  try {
+    for await (const item of readTar(source)) return item.kind === 'entry'
+  } catch (error) {
+    // Patches in diffah's archives are zstd frames that only decode beside their baseline.
+    if (!hasErrorCode(error, 'CORRUPT_TAR', 'CORRUPT_ZSTD')) throw error
+  }
+  return false
+}
+
+async function digestOfSource(source: ByteSource): Promise<string> {
+  const digester = new Digester()
+  for await (const chunk of source) digester.update(chunk)
+  return digester.digest()
+}
