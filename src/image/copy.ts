@@ -1,14 +1,8 @@
-import { CopyError, hasErrorCode, TareError } from '../errors/index.ts'
+import { CopyError, hasErrorCode, type Side, TareError } from '../errors/index.ts'
 import { decompress } from '../compress/index.ts'
 import { type Descriptor, type Digest, isForeignLayerType, type Platform } from '../oci/index.ts'
 import { type ByteSource, counted, mapLimited, type OperationOptions, verified } from '../stream/index.ts'
-import {
-  type BlobOpener,
-  type ImageDestination,
-  type ImageSource,
-  openVerifiedBlob,
-  type PutOutcome,
-} from '../transport/index.ts'
+import { type BlobOpener, type ImageDestination, type ImageSource, type PutOutcome } from '../transport/index.ts'
 import { type IndexFate, narrowTree, offeredPlatforms } from './narrow.ts'
 import { type ImageTree, readImageTree, type TreeBlob } from './tree.ts'
 
@@ -65,7 +59,7 @@ export async function copyImage(
   checkDestination(tree, destination)
   const report = await writeTree(tree, destination, {
     ...options,
-    openBlob: (blob, signal) => openVerifiedBlob(source, blob.descriptor, 'source', { signal }),
+    openBlob: (blob, signal) => source.openBlob(blob.descriptor, { signal }),
     openPlainLayer: (blob, signal) => source.openPlainLayer?.(blob.descriptor, { signal }),
     mountFrom: mountSource(source, destination),
   })
@@ -100,8 +94,8 @@ function mountSource(source: ImageSource, destination: ImageDestination): readon
 
 /** Where {@link writeTree} gets its bytes. */
 export interface WriteTreeOptions extends CopyOptions {
-  /** Gives a blob as its descriptor describes it; reading to the end must verify it. */
-  readonly openBlob: (blob: TreeBlob, signal: AbortSignal) => ByteSource
+  /** Gives a blob as its descriptor describes it. Not verified: the destination does that while it writes. */
+  readonly openBlob: (blob: TreeBlob, signal: AbortSignal) => Promise<ByteSource>
   /** Gives a layer's plain tar where that is nearer than decompressing the blob. */
   readonly openPlainLayer?: ((blob: TreeBlob, signal: AbortSignal) => Promise<ByteSource> | undefined) | undefined
   readonly mountFrom?: readonly string[] | undefined
@@ -120,10 +114,9 @@ export async function writeTree(
   options: WriteTreeOptions,
 ): Promise<WriteTreeReport> {
   try {
-    await destination.prepare?.(
-      { blobs: tree.blobs.map((blob) => blob.descriptor), manifests: tree.documents },
-      options,
-    )
+    const expected = tree.blobs.map((blob) => blob.descriptor)
+    const diffIds = tree.blobs.flatMap((blob) => blob.diffId ?? [])
+    await destination.prepare?.({ blobs: expected, diffIds, manifests: tree.documents }, options)
     const writer = new BlobWriter(destination, options)
     const blobs = await mapLimited(
       tree.blobs,
@@ -164,7 +157,7 @@ class BlobWriter {
     const { descriptor } = blob
     const outcome = await this.#put(blob, signal).catch((error: unknown) => {
       this.#progress(blob, 0, 'failed')
-      throw CopyError.at('destination', descriptor.digest, error)
+      throw CopyError.at(sideOf(error), descriptor.digest, error)
     })
     this.#progress(blob, descriptor.size, outcome === 'written' ? 'done' : 'skipped')
     return { digest: descriptor.digest, mediaType: descriptor.mediaType, sizeBytes: descriptor.size, outcome }
@@ -176,7 +169,7 @@ class BlobWriter {
     if (destination.layerForm === 'plain' && blob.role === 'layer') return this.#putPlain(blob, signal)
     if (await destination.hasBlob(descriptor, { signal })) return 'present'
     this.#progress(blob, 0, 'started')
-    const open: BlobOpener = async () => this.#counted(blob, this.#options.openBlob(blob, signal))
+    const open: BlobOpener = () => this.#open(blob, signal)
     try {
       return await destination.putBlob(descriptor, open, { signal, mountFrom: this.#options.mountFrom })
     } catch (error) {
@@ -196,15 +189,18 @@ class BlobWriter {
     const open: BlobOpener = async () => {
       const plain =
         (await this.#options.openPlainLayer?.(blob, signal)) ??
-        (await decompress(this.#counted(blob, this.#options.openBlob(blob, signal)))).source
+        (await decompress(await this.#open(blob, signal))).source
       return verified(plain, { digest: diffId }, `layer ${descriptor.digest} uncompressed`)
     }
     return this.#destination.putPlainLayer(diffId, open, { signal })
   }
 
-  #counted(blob: TreeBlob, source: ByteSource): ByteSource {
+  async #open(blob: TreeBlob, signal: AbortSignal): Promise<ByteSource> {
+    const source = await this.#options.openBlob(blob, signal).catch((error: unknown) => {
+      throw CopyError.at('source', blob.descriptor.digest, error)
+    })
     let doneBytes = 0
-    return counted(source, (byteLength) => {
+    return counted(atSource(source, blob.descriptor.digest), (byteLength) => {
       doneBytes += byteLength
       this.#progress(blob, doneBytes, 'running')
     })
@@ -214,6 +210,20 @@ class BlobWriter {
     const { digest, size } = blob.descriptor
     this.#options.onProgress?.({ kind: 'blob', id: digest, label: blob.role, doneBytes, totalBytes: size, state })
   }
+}
+
+/** Failures while reading are the source's. */
+async function* atSource(source: ByteSource, digest: Digest): ByteSource {
+  try {
+    yield* source
+  } catch (error) {
+    throw CopyError.at('source', digest, error)
+  }
+}
+
+/** A destination hashes what it is given before it writes, so bytes that are wrong came so from the source. */
+function sideOf(error: unknown): Side {
+  return hasErrorCode(error, 'DIGEST_MISMATCH', 'SIZE_MISMATCH') ? 'source' : 'destination'
 }
 
 /** A foreign layer that sources need not hold, because its descriptor says where it is. */

@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test'
 import { copyImage, inspectImage, narrowTree, offeredPlatforms, readImageTree } from '../../src/image/index.ts'
 import { type Digest, parsePlatform, type Platform } from '../../src/oci/index.ts'
 import { type RunningRegistry, startRegistry } from '../../src/registry/index.ts'
-import { openDestination, openSource, type TransportContext } from '../../src/transport/index.ts'
+import { openDestination, openSource, type OpenContext } from '../../src/transport/index.ts'
 import { fixture, sharedFixture } from '../support/fixtures.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -13,7 +13,7 @@ before(async () => {
 })
 after(() => registry[Symbol.asyncDispose]())
 
-const CONTEXT: TransportContext = { registry: { tlsVerify: false } }
+const CONTEXT: OpenContext = { registry: { tlsVerify: false } }
 
 interface Fixture {
   readonly name: string
