@@ -1,5 +1,3 @@
-import { CorruptTarError } from './corrupt-tar-error.ts'
-
 const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const NON_ASCII = /[\x80-\xff]/g
 
@@ -52,18 +50,6 @@ function parseBase256(block: Uint8Array, offset: number, length: number): number
   let value = isNegative ? BigInt.asIntN(8, BigInt(first)) : BigInt(first & 0x7f)
   for (let at = offset + 1; at < offset + length; at++) value = (value << 8n) | BigInt(block[at] ?? 0)
   return Number(value)
-}
-
-/** Like {@link parseNumber}, for fields that must make sense. @throws {CorruptTarError} */
-export function numberField(
-  block: Uint8Array,
-  offset: number,
-  length: number,
-  where: { readonly subject: string; readonly blockOffset: number; readonly field: string },
-): number {
-  const value = parseNumber(block, offset, length)
-  if (value !== undefined) return value
-  throw new CorruptTarError(where.subject, where.blockOffset, `header field ${where.field} is no number`)
 }
 
 /** Whether every byte is zero. */

@@ -1,6 +1,6 @@
 import { TareError } from '../errors/index.ts'
 import { CorruptTarError } from './corrupt-tar-error.ts'
-import { decodeText, hasValidChecksum, isZeroFilled, numberField, parseNumber, textField } from './header-field.ts'
+import { decodeText, hasValidChecksum, isZeroFilled, parseNumber, textField } from './header-field.ts'
 import { parsePaxRecords } from './pax-records.ts'
 import { BLOCK_BYTES, paddingLength, type TarEntry, type TarEntryType } from './tar-entry.ts'
 import type { TarInput } from './tar-input.ts'
@@ -247,11 +247,9 @@ export class TarHeads {
   }
 
   #number(block: Uint8Array, blockOffset: number, offset: number, length: number, field: string): number {
-    // Nearly all fields are plain octal; the record for the error is made only when it is needed.
-    return (
-      parseNumber(block, offset, length) ??
-      numberField(block, offset, length, { subject: this.#subject, blockOffset, field })
-    )
+    const value = parseNumber(block, offset, length)
+    if (value !== undefined) return value
+    throw new CorruptTarError(this.#subject, blockOffset, `header field ${field} is no number`)
   }
 
   #paxNumber(pax: ReadonlyMap<string, string>, key: string, offset: number): number | undefined {
