@@ -7,12 +7,14 @@ export type ResponseHeaders = Readonly<Record<string, string | readonly string[]
 
 /** A body that can be thrown away without being read; undici's readables are that. */
 export interface DisposableBody extends AsyncIterable<Uint8Array> {
-  dump(options: { readonly limit: number }): Promise<void>
+  dump(options: { limit: number; signal?: AbortSignal }): Promise<void>
   destroy(): unknown
 }
 
 /** Rests of bodies up to this size are read so that the connection can be used again; longer ones cost it. */
 const DISCARD_BYTES = 64 * 1024
+/** Some servers announce a body with an error and never send it; that must not hold anybody up. */
+const DISCARD_TIMEOUT_MS = 2_000
 
 /**
  * An answer whose body is still on its way. Take the body once, by {@link HttpResponse.body} or
@@ -84,7 +86,7 @@ export class HttpResponse {
   /** Lets go of the body. Never fails: what is thrown away need not arrive. */
   async discard(): Promise<void> {
     try {
-      await this.#body.dump({ limit: DISCARD_BYTES })
+      await this.#body.dump({ limit: DISCARD_BYTES, signal: AbortSignal.timeout(DISCARD_TIMEOUT_MS) })
     } catch {
       this.#body.destroy()
     }

@@ -98,6 +98,11 @@ test('openBlob() skips what it has when the server ignores the range', async () 
   assert.deepEqual(Buffer.from(await read(server)), BLOB)
 })
 
+test('openBlob() lets a server be that announces more than there is', async () => {
+  await using server = await registry((_, response) => sendAndCut(response, BLOB, BLOB.length + 1))
+  assert.deepEqual(Buffer.from(await read(server)), BLOB)
+})
+
 test('openBlob() gives up when every connection is cut', async () => {
   await using server = await registry((_, response) => sendAndCut(response, Buffer.alloc(0), BLOB.length))
   await assert.rejects(read(server), { code: 'NETWORK', side: 'source', digest: LAYER.digest })
@@ -372,6 +377,18 @@ test('uploadBlob() gives up on a registry that keeps losing sessions', async () 
     response.writeHead(request.method === 'POST' ? 202 : 404, { location: '/v2/app/blobs/uploads/1' }).end()
   })
   await assert.rejects(upload(server), { code: 'REGISTRY_REFUSED' })
+})
+
+test('uploadBlob() finds the blob stored when only the answer to the closing request was lost', async () => {
+  let isStored = false
+  await using server = await registry(async (request, response) => {
+    if (request.method === 'POST') return void response.writeHead(202, { location: '/v2/app/blobs/uploads/1' }).end()
+    if (request.method === 'HEAD') return void response.writeHead(isStored ? 200 : 404).end()
+    if (request.method === 'GET') return void response.writeHead(404).end()
+    isStored = (await request.body()).equals(BLOB)
+    response.destroy()
+  })
+  assert.deepEqual(await upload(server), { outcome: 'written', opened: 1 })
 })
 
 test('uploadBlob() sends chunks, no smaller than the registry wants, and believes what it says it kept', async () => {

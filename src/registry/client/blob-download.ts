@@ -57,6 +57,7 @@ class BlobDownload implements AsyncIterable<Uint8Array> {
         if (this.#position >= this.#descriptor.size || this.#position === start) return
       } catch (error) {
         if (!hasErrorCode(error, 'NETWORK')) throw error
+        if (this.#position >= this.#descriptor.size) return
         failures = this.#position > start ? 1 : failures + 1
         if (!(await retryPolicy.pauseBefore(failures, signal))) throw error
       }

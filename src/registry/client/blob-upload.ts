@@ -51,18 +51,25 @@ export class BlobUpload {
   #isResumed = false
   #sourceFailure: { readonly error: unknown } | undefined
 
-  /** @param open - starts the content from its beginning; its errors pass unchanged */
+  /**
+   * @param open - starts the content from its beginning; its errors pass unchanged
+   * @throws {RangeError} when `chunkBytes` is less than 1
+   */
   constructor(
     target: UploadTarget,
     descriptor: Descriptor,
     open: () => Promise<ByteSource>,
     options: UploadBlobOptions = {},
   ) {
+    const { chunkBytes } = options
+    if (chunkBytes !== undefined && !(chunkBytes >= 1)) {
+      throw new RangeError(`chunkBytes must be 1 or more, got ${chunkBytes}`)
+    }
     this.#target = target
     this.#descriptor = descriptor
     this.#open = open
     this.#options = options
-    this.#chunkBytes = options.chunkBytes
+    this.#chunkBytes = chunkBytes
   }
 
   get #subject(): string {
