@@ -383,6 +383,8 @@ describe('readTar() refuses', () => {
     await assert.rejects(entriesOf(metaEntry('L', 'n'.repeat(5000)), { maxHeaderBytes: 4096 }), exceeds)
     const globals = Buffer.concat(Array.from({ length: 5 }, () => pax('g', { a: 'b' })))
     await assert.rejects(entriesOf(globals, { maxHeaderBytes: 4096 }), exceeds)
+    const collected = Array.from({ length: 9 }, (_, index) => pax('g', { [`key${index}`]: 'v'.repeat(8000) }))
+    await assert.rejects(entriesOf(concat(...collected.flatMap((global) => [global, fileEntry('a')]))), exceeds)
     const map = Buffer.alloc(512, 1)
     const sparse = rawHeader({ typeFlag: 'S', magic: 'ustar  \0', at: { 482: Uint8Array.of(1) } })
     await assert.rejects(entriesOf(concat(sparse, map, map, map, map), { maxHeaderBytes: 2048 }), exceeds)

@@ -45,7 +45,7 @@ export type TarItem = TarEntryItem | TarTrailerItem
  * Memory: one chunk of the source, and the headers of one entry.
  *
  * @throws {CorruptTarError} code `CORRUPT_TAR`, with the offset: bad checksum, malformed field, cut off
- * @throws {TareError} `LIMIT_EXCEEDED` when the headers of an entry are too large
+ * @throws {TareError} `LIMIT_EXCEEDED` when the headers of an entry, or the global records, are too large
  * @see https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html
  * @see https://www.gnu.org/software/tar/manual/html_node/Standard.html
  */

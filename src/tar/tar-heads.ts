@@ -8,6 +8,9 @@ import type { TarInput } from './tar-input.ts'
 /** All headers of one entry together may take this many bytes unless a caller says otherwise. */
 export const DEFAULT_MAX_HEADER_BYTES: number = 4 * 1024 * 1024
 
+/** Global records are kept to the end and copied for every entry with records of its own; real ones are a comment. */
+const MAX_GLOBAL_LENGTH = 64 * 1024
+
 /** The head of the next entry, or the end of the entries with the bytes already taken from what follows them. */
 export type TarHead =
   | { readonly kind: 'entry'; readonly entry: TarEntry }
@@ -97,7 +100,7 @@ export class TarHeads {
           extensions.local = await this.#records(header, extensions)
           break
         case 'g':
-          this.#global = mergeRecords(this.#global, await this.#records(header, extensions))
+          this.#setGlobal(await this.#records(header, extensions))
           break
         default:
           return { kind: 'entry', entry: await this.#entry(headerOffset, header, extensions) }
@@ -143,6 +146,17 @@ export class TarHeads {
   async #records(header: BaseHeader, extensions: Extensions): Promise<Map<string, string>> {
     const offset = this.#input.position
     return parsePaxRecords(await this.#meta(header, extensions), this.#subject, offset)
+  }
+
+  #setGlobal(records: ReadonlyMap<string, string>): void {
+    this.#global = mergeRecords(this.#global, records)
+    let length = 0
+    for (const [key, value] of this.#global) length += key.length + value.length
+    if (length <= MAX_GLOBAL_LENGTH) return
+    throw new TareError(
+      'LIMIT_EXCEEDED',
+      `${this.#subject}: global PAX records at byte ${this.#input.position} take more than ${MAX_GLOBAL_LENGTH} characters`,
+    )
   }
 
   async #entry(headerOffset: number, header: BaseHeader, extensions: Extensions): Promise<TarEntry> {
