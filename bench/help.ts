@@ -1,4 +1,4 @@
-/** How long `tare --help` takes from the built package: what every use of the tool pays first. */
+/** How long `tare --help` takes from the built package (`npm run build` first): what every use of the tool pays. */
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { type BenchResult, median } from './support/result.ts'

@@ -1,8 +1,13 @@
 #!/usr/bin/env node
 import { availableParallelism, homedir, tmpdir } from 'node:os'
 import process from 'node:process'
+import { setFlagsFromString } from 'node:v8'
 import { runCommandLine } from './command-line.ts'
 import type { Host } from './host.ts'
+
+// Chunks of blobs die young, but V8 lets tens of megabytes of them lie in a young generation that it made large. Kept
+// small, copying a layer of 100 MB peaks at 110 MB instead of 160, and takes no longer (see bench/copy.ts).
+setFlagsFromString('--semi-space-growth-factor=1')
 
 const host: Host = {
   stdout: process.stdout,
