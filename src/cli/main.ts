@@ -6,7 +6,7 @@ import { runCommandLine } from './command-line.ts'
 import type { Host } from './host.ts'
 
 // Chunks of blobs die young, but V8 lets tens of megabytes of them lie in a young generation that it made large. Kept
-// small, copying a layer of 100 MB peaks at 110 MB instead of 160, and takes no longer (see bench/copy.ts).
+// small, copying a layer of 100 MB peaks at about 120 MB instead of 160, and takes no longer (see bench/copy.ts).
 setFlagsFromString('--semi-space-growth-factor=1')
 
 const host: Host = {
