@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { getCACertificates } from 'node:tls'
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import { fileError, TareError } from '../errors/index.ts'
 
 /** No certificate file larger than this is read. */
@@ -13,45 +13,68 @@ export interface ClientCertificate {
 }
 
 /** What a certificate directory holds. */
-export interface CertificateDirectory {
+export class CertificateDirectory {
+  readonly path: string
   /** Authorities to trust: Node's own and those of the directory, PEM. `undefined` when the directory adds none. */
   readonly ca: readonly string[] | undefined
   readonly client: ClientCertificate | undefined
-}
 
-/**
- * Reads a directory as containers-certs.d(5) describes it: every `*.crt` is an authority, `NAME.cert` and `NAME.key`
- * together are the client certificate; of several the first by name is used.
- *
- * @throws {TareError} `FILE_NOT_FOUND`, `FILE_ACCESS`; `TLS` when one half of a pair is absent
- */
-export async function readCertificateDirectory(path: string): Promise<CertificateDirectory> {
-  const names = await readdir(path).then(
-    (entries) => entries.toSorted(),
-    (error: unknown) => {
-      throw fileError(path, 'read', error)
-    },
-  )
-  const authorities = await Promise.all(
-    names.filter((name) => name.endsWith('.crt')).map((name) => readPem(path, name)),
-  )
-  const halves = names.filter((name) => name.endsWith('.cert') || name.endsWith('.key'))
-  const clients = [...new Set(halves.map((name) => name.replace(/\.(?:cert|key)$/, '')))]
-  for (const name of clients) {
-    const absent = [`${name}.cert`, `${name}.key`].find((file) => !names.includes(file))
-    if (absent !== undefined) {
-      throw new TareError('TLS', `${join(path, absent)} is absent`, {
-        hint: 'A client certificate is a pair of files, NAME.cert and NAME.key',
+  private constructor(path: string, authorities: readonly string[], client: ClientCertificate | undefined) {
+    this.path = path
+    this.ca = authorities.length === 0 ? undefined : [...getCACertificates('default'), ...authorities]
+    this.client = client
+  }
+
+  /**
+   * Reads a directory as containers-certs.d(5) describes it: every `*.crt` is an authority, `NAME.cert` and `NAME.key`
+   * together are the client certificate; of several the first by name is used.
+   *
+   * @throws {TareError} `FILE_NOT_FOUND`, `FILE_ACCESS`; `TLS` when one half of a pair is absent
+   */
+  static async read(path: string): Promise<CertificateDirectory> {
+    const names = await listNames(path)
+    const authorities = names.filter((name) => name.endsWith('.crt'))
+    const halves = names.filter((name) => name.endsWith('.cert') || name.endsWith('.key'))
+    const clients = [...new Set(halves.map((name) => name.replace(/\.(?:cert|key)$/, '')))]
+    for (const name of clients) {
+      const absent = [`${name}.cert`, `${name}.key`].find((file) => !names.includes(file))
+      if (absent !== undefined) {
+        throw new TareError('TLS', `${join(path, absent)} is absent`, {
+          hint: 'A client certificate is a pair of files, NAME.cert and NAME.key',
+        })
+      }
+    }
+    const [first] = clients
+    const client =
+      first === undefined
+        ? undefined
+        : { cert: await readPem(path, `${first}.cert`), key: await readPem(path, `${first}.key`) }
+    return new CertificateDirectory(path, await Promise.all(authorities.map((name) => readPem(path, name))), client)
+  }
+
+  /**
+   * The settings for connections. Make it once: reading all authorities takes longer than connecting.
+   *
+   * @param withClient - whether to show the client certificate
+   * @throws {TareError} `TLS` when a file is not what its name says
+   */
+  secureContext(withClient: boolean): SecureContext {
+    try {
+      return createSecureContext({ ca: this.ca?.slice(), ...(withClient ? this.client : {}) })
+    } catch (cause) {
+      throw new TareError('TLS', `${this.path} holds a certificate or key that cannot be used`, {
+        cause,
+        hint: 'Files have to be PEM, keys without a password, and a key has to belong to its certificate',
       })
     }
   }
-  const [first] = clients
-  return {
-    ca: authorities.length === 0 ? undefined : [...getCACertificates('default'), ...authorities],
-    client:
-      first === undefined
-        ? undefined
-        : { cert: await readPem(path, `${first}.cert`), key: await readPem(path, `${first}.key`) },
+}
+
+async function listNames(path: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(path)).toSorted()
+  } catch (error) {
+    throw fileError(path, 'read', error)
   }
 }
 

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { hasErrorCode, TareError } from '../errors/index.ts'
 import type { ByteSource, OperationOptions } from '../stream/index.ts'
-import { type CertificateDirectory, readCertificateDirectory } from './certificates.ts'
+import { CertificateDirectory } from './certificates.ts'
 import { HttpResponse } from './http-response.ts'
 import { networkError } from './network-error.ts'
 import { printableUrl } from './printable-url.ts'
@@ -14,7 +14,7 @@ import { SYSTEM_TIMING, type Timing } from './timing.ts'
 export interface HttpClientOptions extends RetryOptions {
   /** Check certificates. `false` also lets redirects lead from https to http. @default true */
   readonly tlsVerify?: boolean | undefined
-  /** Directory of authorities and a client certificate, see {@link readCertificateDirectory}. */
+  /** Directory of authorities and a client certificate, see {@link CertificateDirectory}. */
   readonly certDir?: string | undefined
   /** The only host (name and port) that the client certificate is shown to; all when left out. */
   readonly clientCertificateHost?: string | undefined
@@ -193,13 +193,12 @@ export class HttpClient implements AsyncDisposable {
   async #makeDispatcher(url: URL): Promise<Dispatcher> {
     const { certDir, clientCertificateHost, environment = {}, connectTimeoutMs = 30_000 } = this.#options
     const { Pool, ProxyAgent } = await import('undici')
-    if (certDir !== undefined) this.#certificates ??= readCertificateDirectory(certDir)
+    if (certDir !== undefined) this.#certificates ??= CertificateDirectory.read(certDir)
     const certificates = await this.#certificates
     const showsClient = clientCertificateHost === undefined || clientCertificateHost === url.host
     const tls = {
       rejectUnauthorized: this.tlsVerify,
-      ...(certificates?.ca === undefined ? {} : { ca: [...certificates.ca] }),
-      ...(certificates?.client !== undefined && showsClient ? certificates.client : {}),
+      ...(certificates === undefined ? {} : { secureContext: certificates.secureContext(showsClient) }),
     }
     const pool = { connections: this.#options.connectionsPerOrigin ?? 16, allowH2: false }
     const proxy = proxyFor(url, environment)
