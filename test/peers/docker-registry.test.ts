@@ -1,13 +1,19 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { childDescriptors, parseManifestDocument, parseReference } from '../../src/oci/index.ts'
 import { RegistryClient } from '../../src/registry/index.ts'
+import { openVerifiedBlob } from '../../src/transport/open-verified.ts'
+import { registryDestination, registrySource } from '../../src/transport/registry.ts'
+import type { ManifestContent } from '../../src/transport/transport.ts'
 import {
   DEBIAN_REGISTRY_PROGRAMS,
   type DebianRegistryOptions,
   startDebianRegistry,
 } from '../support/debian-registry.ts'
-import { skipWithout } from '../support/peers.ts'
+import { fixture } from '../support/fixtures.ts'
+import { runPeer, skipWithout } from '../support/peers.ts'
 import { registryClientSuite } from '../support/registry-client-suite.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const skip = skipWithout(...DEBIAN_REGISTRY_PROGRAMS)
 const user = { username: 'me', password: 'correct horse' }
@@ -63,5 +69,39 @@ describe("RegistryClient at the door of Debian's docker-registry", () => {
       assert.ok(error.code === 'TLS' || error.code === 'NETWORK')
       return true
     })
+  })
+})
+
+describe('RegistryClient and skopeo', () => {
+  const skipWithoutSkopeo = skipWithout('skopeo', ...DEBIAN_REGISTRY_PROGRAMS)
+
+  test('read what the other wrote, byte for byte', { skip: skipWithoutSkopeo }, async () => {
+    await using registry = await startDebianRegistry()
+    const { address } = registry
+    const archive = `oci-archive:${fixture('images/app-multi-v2.oci.tar')}`
+    await runPeer('skopeo', ['copy', '-q', '--all', '--dest-tls-verify=false', archive, `docker://${address}/theirs:1`])
+    await using client = new RegistryClient(address, { tlsVerify: false })
+    await using source = registrySource(parseReference(`${address}/theirs:1`), { client })
+    await using destination = registryDestination(parseReference(`${address}/ours:1`), { client })
+    const put = async (manifest: ManifestContent): Promise<void> => {
+      const { mediaType, digest } = manifest.descriptor
+      const document = parseManifestDocument(manifest.bytes, { subject: digest, mediaType })
+      for (const descriptor of childDescriptors(document)) {
+        if (document.kind === 'index') await put({ descriptor, bytes: await source.readManifest(descriptor) })
+        else await destination.putBlob(descriptor, async () => openVerifiedBlob(source, descriptor, 'source'))
+      }
+      await destination.putManifest(manifest)
+    }
+    const root = await source.resolve()
+    await put(root)
+    await destination.commit(root)
+    const raw = ['inspect', '--raw', '--tls-verify=false']
+    const theirs = await runPeer('skopeo', [...raw, `docker://${address}/theirs:1`])
+    const ours = await runPeer('skopeo', [...raw, `docker://${address}/ours:1`])
+    assert.equal(ours.stdout, Buffer.from(root.bytes).toString())
+    assert.equal(ours.stdout, theirs.stdout)
+    await using copy = await temporaryDirectory()
+    const all = ['copy', '-q', '--all', '--src-tls-verify=false']
+    await runPeer('skopeo', [...all, `docker://${address}/ours:1`, `dir:${copy.path}`])
   })
 })
