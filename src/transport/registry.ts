@@ -56,9 +56,8 @@ abstract class RegistryEnd implements AsyncDisposable {
   constructor(reference: Reference, actions: readonly ('pull' | 'push')[], options: RegistryTransportOptions) {
     this.reference = `docker://${formatReference(reference)}`
     this.repository = { registry: reference.registry, repository: reference.repository }
-    this.#ownClient = options.client === undefined ? new RegistryClient(reference.registry, options) : undefined
-    const client = options.client ?? this.#ownClient
-    if (client === undefined) throw new TareError('INTERNAL', `${this.reference}: no client`)
+    const client = options.client ?? new RegistryClient(reference.registry, options)
+    this.#ownClient = options.client === undefined ? client : undefined
     this.remote = client.repository(reference.repository, actions)
   }
 
