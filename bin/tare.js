@@ -12,5 +12,5 @@ if (isOlder(0)) {
   console.error('tare: needs Node.js ' + wanted.join('.') + ' or newer, this is ' + process.versions.node)
   process.exitCode = 2
 } else {
-  import('../dist/cli/main.js')
+  void import('../dist/cli/main.js')
 }
