@@ -17,7 +17,7 @@ export function defineApply(program: Command, execute: Execute): void {
     .command('apply')
     .summary('rebuild an image from its baseline and a delta file')
     .description(
-      'Rebuilds the target of a delta file from the baseline: manifest, config and layers have the digests they had\n' +
+      'Rebuilds the target of a delta file from the baseline: manifest, config and layers have the digests they had ' +
         'where the delta was made. Nothing is visible at the target before everything is verified.',
     )
     .argument('<delta>', 'delta file')

@@ -19,7 +19,7 @@ export function defineCopy(program: Command, execute: Execute): void {
     .command('copy')
     .summary('copy an image, every digest kept')
     .description(
-      'Copies an image between registries, layouts, archives and directories. An index is copied whole, every blob is\n' +
+      'Copies an image between registries, layouts, archives and directories. An index is copied whole, every blob is ' +
         'verified, and what the destination has is not sent again.',
     )
     .argument('<source>', 'image to copy')

@@ -20,7 +20,7 @@ export function defineDiff(program: Command, execute: Execute): void {
     .command('diff')
     .summary('write what takes one image to another as a delta file')
     .description(
-      'Writes a delta file: what the target needs beyond the baseline, so that tare apply rebuilds the target wherever\n' +
+      'Writes a delta file: what the target needs beyond the baseline, so that tare apply rebuilds the target wherever ' +
         'the baseline is, with every digest the same. Each patch is proven by applying it before it is written.',
     )
     .argument('<baseline>', 'image that the receiver has')

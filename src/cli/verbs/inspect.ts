@@ -18,7 +18,7 @@ export function defineInspect(program: Command, execute: Execute): void {
     .command('inspect')
     .summary('show what an image or a delta file holds')
     .description(
-      'Shows manifests, config, layers, sizes and platforms of an image, or what a delta file ships and what it saves.\n' +
+      'Shows manifests, config, layers, sizes and platforms of an image, or what a delta file ships and what it saves. ' +
         'A bare path is a delta file.',
     )
     .argument('<image|delta>', 'image, or path of a delta file')
