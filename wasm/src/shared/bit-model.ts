@@ -3,7 +3,7 @@
 
 import { codeBit, codeRawBits, isEncoding } from './range-coder'
 
-const LIMIT: u32 = 126
+const LIMIT: u32 = 30
 const rates = memory.data(4 * 128)
 const prices = memory.data(4 * 257)
 

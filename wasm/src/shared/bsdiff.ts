@@ -304,6 +304,9 @@ const LONGEST: u32 = 2048
 const SURE: u32 = 256
 /** A new diagonal must explain this many bytes more than the old one. */
 const ADVANTAGE: u32 = 8
+const FAR_ADVANTAGE: u32 = 48
+/** Diagonals this close to the old one are near. */
+const NEAR: u32 = 1024
 
 let seedBits: u32 = 0
 let seedHeads: usize = 0
@@ -377,7 +380,7 @@ export function encodeBsdiff(at: usize, reference: u32, target: u32): void {
       for (; scored < scan + length; scored++) {
         if (agrees(scored, shift)) score++
       }
-      if ((length == score && length != 0) || length > score + ADVANTAGE) break
+      if ((length == score && length != 0) || length > score + advantageOf(from - scan - shift)) break
       if (agrees(scan, shift) && score > 0) score--
     }
     if (scan < size && length == score) continue
@@ -403,6 +406,11 @@ export function encodeBsdiff(at: usize, reference: u32, target: u32): void {
     shift = from - scan
   }
   if (position < size) codeRegion(size - position, 0, 0)
+}
+
+/** How many bytes more than the old diagonal a new one must explain: a far one costs more to name. */
+function advantageOf(move: u32): u32 {
+  return move + NEAR <= 2 * NEAR ? ADVANTAGE : FAR_ADVANTAGE
 }
 
 function agrees(at: u32, shift: u32): bool {

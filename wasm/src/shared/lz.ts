@@ -293,7 +293,7 @@ function estimateLiterals(): void {
     for (let byte: u32 = 0; byte < 256; byte++) {
       const i = (context << 8) | byte
       const price = total - logarithm(load<u32>(counts + (i << 2)) + 1)
-      store<u16>(literalPrices + (i << 1), <u16>max((price * 3) >> 2, 24))
+      store<u16>(literalPrices + (i << 1), <u16>max((price * 5) >> 3, 24))
     }
   }
 }

@@ -3,7 +3,7 @@
 
 import { allocate, allocateZeroed } from './memory'
 
-const CHAIN_DEPTH: u32 = 40
+const CHAIN_DEPTH: u32 = 24
 const BUCKET: u32 = 4
 /** A match this long is taken without looking for a better one. */
 export const NICE_LENGTH: u32 = 192
@@ -131,28 +131,26 @@ export function findMatches(position: u32): u32 {
     entry = load<u32>(chain + (entry << 2))
     depth--
   }
-  if (left >= 32) {
-    const bucket = longBuckets + (hash32(p) << 4)
-    for (let i: u32 = 0; i < BUCKET; i++) {
-      const candidate = load<u32>(bucket + (i << 2))
-      if (candidate == 0) break
-      const length = commonLength(window + candidate - 1, p, left)
-      if (length > best) {
-        best = length
-        count = record(count, length, position - (candidate - 1))
-      }
-    }
-  }
-  if (left >= 12 && best < NICE_LENGTH) {
-    const bucket = middleBuckets + (hash12(p) << 4)
-    for (let i: u32 = 0; i < BUCKET; i++) {
-      const candidate = load<u32>(bucket + (i << 2))
-      if (candidate == 0) break
-      const length = commonLength(window + candidate - 1, p, left)
-      if (length > best) {
-        best = length
-        count = record(count, length, position - (candidate - 1))
-      }
+  if (entry != 0 && left >= 12 && best < NICE_LENGTH)
+    count = searchBucket(middleBuckets + (hash12(p) << 4), position, left, count, best)
+  if (count > 0) best = load<u32>(matches + ((count - 1) << 3))
+  // What agrees in 32 bytes agrees in 12, so without such a match there is nothing longer to be found.
+  if (left >= 32 && best >= 12) count = searchBucket(longBuckets + (hash32(p) << 4), position, left, count, best)
+  return count
+}
+
+/** Tries the candidates of a bucket; those that agree in more than `best` bytes are recorded. */
+function searchBucket(bucket: usize, position: u32, left: u32, count: u32, best: u32): u32 {
+  const p = window + position
+  for (let i: u32 = 0; i < BUCKET; i++) {
+    const candidate = load<u32>(bucket + (i << 2))
+    if (candidate == 0) break
+    const from = window + candidate - 1
+    if (load<u32>(from) != load<u32>(p) || (best < left && load<u8>(from + best) != load<u8>(p + best))) continue
+    const length = commonLength(from, p, left)
+    if (length > best) {
+      best = length
+      count = record(count, length, position - (candidate - 1))
     }
   }
   return count
