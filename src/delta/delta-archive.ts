@@ -1,4 +1,5 @@
 import { InvalidDocumentError, TareError } from '../errors/index.ts'
+import { DEFAULT_CONCURRENCY } from '../image/index.ts'
 import {
   type Descriptor,
   type Digest,
@@ -7,7 +8,16 @@ import {
   type Manifest,
   parseManifestDocument,
 } from '../oci/index.ts'
-import { type ByteSource, bytesSource, digestOf, type OperationOptions, readAllBytes } from '../stream/index.ts'
+import {
+  type ByteSource,
+  bytesSource,
+  counted,
+  digestOf,
+  mapLimited,
+  type OperationOptions,
+  type ProgressEvent,
+  readAllBytes,
+} from '../stream/index.ts'
 import { type ImageDestination, type ImageSource, openVerifiedBlob } from '../transport/index.ts'
 import {
   DELTA_ARTIFACT_TYPE,
@@ -44,7 +54,7 @@ export async function writeDelta(
   const { plan } = contents
   const planBytes = formatPlan(plan)
   const planDescriptor = { mediaType: DELTA_MEDIA_TYPE.PLAN, digest: digestOf(planBytes), size: planBytes.length }
-  const pieces = deltaPieces(contents, options.signal)
+  const pieces = deltaPieces(contents)
   const layers = pieces.map((piece) => piece.descriptor)
   const bytes = new TextEncoder().encode(JSON.stringify(manifestDocument(contents, planDescriptor, layers)))
   const descriptor = {
@@ -56,25 +66,40 @@ export async function writeDelta(
   const manifest = { descriptor, bytes }
   await destination.prepare?.({ blobs: [planDescriptor, ...layers], manifests: [manifest] }, options)
   await destination.putBlob(planDescriptor, async () => bytesSource(planBytes), options)
-  for (const piece of pieces) await destination.putBlob(piece.descriptor, async () => piece.open(), options)
+  const put = (piece: DeltaPiece, _index: number, signal: AbortSignal): Promise<void> =>
+    putPiece(destination, piece, { ...options, signal })
+  await mapLimited(pieces, DEFAULT_CONCURRENCY, put, options)
   await destination.putManifest(manifest, options)
   return (await destination.commit(manifest, options)).digest
 }
 
 interface DeltaPiece {
   readonly descriptor: Descriptor
-  readonly open: () => ByteSource
+  readonly open: (signal: AbortSignal | undefined) => ByteSource
+}
+
+async function putPiece(destination: ImageDestination, piece: DeltaPiece, options: OperationOptions): Promise<void> {
+  const { digest, size } = piece.descriptor
+  const progress = (state: ProgressEvent['state'], doneBytes: number): void =>
+    options.onProgress?.({ kind: 'blob', id: digest, label: 'write', doneBytes, totalBytes: size, state })
+  progress('started', 0)
+  const open = async (): Promise<ByteSource> => {
+    let doneBytes = 0
+    return counted(piece.open(options.signal), (length) => progress('running', (doneBytes += length)))
+  }
+  await destination.putBlob(piece.descriptor, open, options)
+  progress('done', size)
 }
 
 /** What the delta holds besides its plan, in the plan's order, each digest once. */
-function deltaPieces(contents: DeltaContents, signal: AbortSignal | undefined): readonly DeltaPiece[] {
+function deltaPieces(contents: DeltaContents): readonly DeltaPiece[] {
   const pieces = new Map<Digest, DeltaPiece>()
   for (const blob of contents.plan.blobs) {
     const { from, role, digest, size } = blob
     if (from.kind === 'archive') {
       const isDocument = role === 'manifest' || role === 'index'
       const mediaType = isDocument ? DELTA_MEDIA_TYPE.DOCUMENT : blob.mediaType
-      pieces.set(digest, { descriptor: { mediaType, digest, size }, open: () => contents.openBlob(blob, signal) })
+      pieces.set(digest, { descriptor: { mediaType, digest, size }, open: (signal) => contents.openBlob(blob, signal) })
     } else if (from.kind === 'patch') {
       const { patch } = from
       const descriptor = { mediaType: DELTA_MEDIA_TYPE.PATCH, digest: patch.digest, size: patch.size }

@@ -87,7 +87,9 @@ export interface RunningRegistry extends AsyncDisposable {
  *
  * @example
  * ```ts
- * await using registry = await startRegistry({ storage: await FileRegistryStorage.open('/var/lib/registry') })
+ * import { startRegistry } from 'tare/registry'
+ *
+ * await using registry = await startRegistry()
  * console.log(registry.url)
  * ```
  */
