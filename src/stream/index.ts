@@ -11,6 +11,7 @@ export {
   sliceSource,
   toByteSource,
 } from './byte-source.ts'
+export { ByteParser, ByteWriter } from './byte-format.ts'
 export { ByteReader } from './byte-reader.ts'
 export { AtomicFile, type FileRange, readFileRange, readHandleRange, writeAt, writeFileAtomically } from './file.ts'
 export { mapLimited, mapOrdered, Mutex } from './map-limited.ts'

@@ -3,7 +3,6 @@ import type { Digest } from '../../oci/index.ts'
 import { ByteReader, type ByteSource, verified } from '../../stream/index.ts'
 import type { CodecRunner } from '../../workers/index.ts'
 import {
-  checkedInteger,
   corruptPatch,
   digestFromPatch,
   PATCH_LIMITS,
@@ -143,10 +142,11 @@ class PatchReader implements AsyncDisposable {
     for (let index = 0; index < 8; index++) {
       const byte = (await this.#exactly(1))[0] as number
       value += (byte & 0x7f) * scale
-      if (byte < 0x80) return checkedInteger(value)
+      if (byte < 0x80 && Number.isSafeInteger(value)) return value
+      if (byte < 0x80) break
       scale *= 0x80
     }
-    throw corruptPatch('a number is too long')
+    throw corruptPatch('a number is out of range')
   }
 
   async #digest(): Promise<Digest> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { hasErrorCode } from '../../errors/index.ts'
-import { ByteParser, ByteWriter, formatFrameMeta, type PatchFrame, parseFrameMeta } from './format.ts'
+import { formatFrameMeta, type PatchFrame, parseFrameMeta } from './format.ts'
 
 const SOURCES = [
   { diffId: `sha256:${'a'.repeat(64)}`, sizeBytes: 10_000 },
@@ -22,33 +22,6 @@ const FRAME: PatchFrame = {
     { kind: 'copy', source: 0, offset: 9_900, length: 100 },
   ],
 }
-
-test('ByteParser reads what ByteWriter wrote, for all numbers', () => {
-  const number = fc.oneof(fc.maxSafeNat(), fc.nat(300))
-  fc.assert(
-    fc.property(fc.array(fc.tuple(number, fc.boolean())), (numbers) => {
-      const writer = new ByteWriter()
-      for (const [value, isNegative] of numbers)
-        writer.varint(value).zigzag((isNegative ? -1 : 1) * Math.floor(value / 4))
-      const parser = new ByteParser(writer.finish())
-      for (const [value, isNegative] of numbers) {
-        assert.equal(parser.varint(), value)
-        // -0 and 0 are one number here.
-        assert.equal(parser.zigzag() + 0, (isNegative ? -1 : 1) * Math.floor(value / 4) + 0)
-      }
-      assert.ok(parser.isAtEnd)
-    }),
-  )
-})
-
-test('ByteParser refuses a number that is cut off, and one that is too long', () => {
-  for (const bytes of [[], [0x80], [0xff, 0xff], Array<number>(9).fill(0xff)]) {
-    assert.throws(
-      () => new ByteParser(Uint8Array.from(bytes)).varint(),
-      (error) => hasErrorCode(error, 'CORRUPT_PATCH'),
-    )
-  }
-})
 
 test('parseFrameMeta() reads what formatFrameMeta() wrote', () => {
   assert.deepEqual(parseFrameMeta(formatFrameMeta(FRAME), 350, SOURCES), FRAME)

@@ -1,5 +1,6 @@
 import { TareError } from '../../errors/index.ts'
 import { type Digest, isDigest } from '../../oci/index.ts'
+import { ByteParser, ByteWriter } from '../../stream/index.ts'
 
 /** First bytes of every patch blob; the last one is the version. @see docs/formats/patch.md */
 export const PATCH_MAGIC: Uint8Array = Uint8Array.from([0x54, 0x41, 0x52, 0x45, 0x50, 0x54, 0x43, 0x48, 1])
@@ -61,90 +62,6 @@ export interface PatchFrame {
   readonly targetBytes: number
   readonly groups: readonly PatchGroup[]
   readonly operations: readonly PatchOperation[]
-}
-
-/** Writes LEB128 numbers and bytes into a growing buffer. */
-export class ByteWriter {
-  #buffer = new Uint8Array(256)
-  #length = 0
-
-  /** Unsigned, up to 2^53 − 1. */
-  varint(value: number): this {
-    this.#reserve(8)
-    let rest = value
-    while (rest >= 0x80) {
-      this.#buffer[this.#length++] = (rest % 0x80) | 0x80
-      rest = Math.floor(rest / 0x80)
-    }
-    this.#buffer[this.#length++] = rest
-    return this
-  }
-
-  /** Signed: 0, −1, 1, −2, … become 0, 1, 2, 3, … */
-  zigzag(value: number): this {
-    return this.varint(value < 0 ? -value * 2 - 1 : value * 2)
-  }
-
-  bytes(bytes: Uint8Array): this {
-    this.#reserve(bytes.length)
-    this.#buffer.set(bytes, this.#length)
-    this.#length += bytes.length
-    return this
-  }
-
-  /** A varint length and the ASCII characters. */
-  ascii(text: string): this {
-    return this.varint(text.length).bytes(new TextEncoder().encode(text))
-  }
-
-  finish(): Uint8Array {
-    return this.#buffer.slice(0, this.#length)
-  }
-
-  #reserve(count: number): void {
-    if (this.#length + count <= this.#buffer.length) return
-    const grown = new Uint8Array(Math.max(this.#buffer.length * 2, this.#length + count))
-    grown.set(this.#buffer.subarray(0, this.#length))
-    this.#buffer = grown
-  }
-}
-
-/** Reads what {@link ByteWriter} wrote. Every read beyond the end is `CORRUPT_PATCH`. */
-export class ByteParser {
-  readonly #bytes: Uint8Array
-  #position = 0
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-  }
-
-  get isAtEnd(): boolean {
-    return this.#position === this.#bytes.length
-  }
-
-  varint(): number {
-    let value = 0
-    let scale = 1
-    for (let index = 0; index < 8; index++) {
-      const byte = this.#bytes[this.#position++]
-      if (byte === undefined) break
-      value += (byte & 0x7f) * scale
-      if (byte < 0x80) return checkedInteger(value)
-      scale *= 0x80
-    }
-    throw corruptPatch('a number is cut off or too long')
-  }
-
-  zigzag(): number {
-    const coded = this.varint()
-    return coded % 2 === 0 ? coded / 2 : -(coded + 1) / 2
-  }
-}
-
-/** A number that fits 2^53. */
-export function checkedInteger(value: number): number {
-  if (!Number.isSafeInteger(value)) throw corruptPatch('a number is out of range')
-  return value
 }
 
 /** The error for every fault in a patch. */
@@ -214,7 +131,7 @@ export function formatFrameMeta(frame: PatchFrame): Uint8Array {
  * @throws {TareError} `CORRUPT_PATCH`
  */
 export function parseFrameMeta(meta: Uint8Array, targetBytes: number, sources: readonly PatchSource[]): PatchFrame {
-  const parser = new ByteParser(meta)
+  const parser = new ByteParser(meta, corruptPatch)
   const ends = new SourceEnds()
   const groups = readList(parser, PATCH_LIMITS.groupsPerFrame, (): PatchGroup => {
     const codec = parser.varint()

@@ -1,10 +1,9 @@
 import { CODEC_IDS, type CodecId } from '../../kernels/index.ts'
-import { type ByteSource, bytesSource, mapOrdered } from '../../stream/index.ts'
+import { type ByteSource, ByteWriter, bytesSource, mapOrdered } from '../../stream/index.ts'
 import type { CodecRunner, EncodedGroup } from '../../workers/index.ts'
 import type { GroupKind, PlannedFrame, PlannedGroup } from '../match/plan-frames.ts'
 import { gatherReference } from './apply-patch.ts'
 import {
-  ByteWriter,
   formatFrameMeta,
   formatPatchHeader,
   type PatchGroup,
