@@ -36,7 +36,8 @@ export async function inspectSubject(
     case 'config':
       return { kind: 'bytes', bytes: await readConfig(source, options) }
     case 'report':
-      return report(source, !hasTransportPrefix(subject), options)
+      // Awaited here: the source is closed when this function returns.
+      return await report(source, !hasTransportPrefix(subject), options)
   }
 }
 

@@ -55,6 +55,18 @@ test('tare copy gets into a registry with --dest-creds, and inspect reads the sa
   assert.equal(inspected.stdout, manifest)
 })
 
+test('tare inspect describes an image in a registry', async () => {
+  await using registry = await startRegistry()
+  const image = `docker://${registry.address}/app:v1`
+  await tare({}, 'copy', IMAGE, image, '--dest-tls-verify=false')
+  const inspected = await tare({}, 'inspect', image, '--tls-verify=false', '--json')
+  assert.equal(inspected.code, 0, inspected.stdout)
+  assert.equal(
+    JSON.parse(inspected.stdout).result.digest,
+    `sha256:${createHash('sha256').update(manifest).digest('hex')}`,
+  )
+})
+
 test('tare finds credentials in --authfile, REGISTRY_AUTH_FILE and DOCKER_CONFIG', async () => {
   await using directory = await temporaryDirectory()
   await using registry = await lockedRegistry()

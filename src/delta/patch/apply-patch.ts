@@ -53,7 +53,7 @@ export async function* applyPatch(patch: ByteSource, options: ApplyPatchOptions)
 /** Reads only the header of a patch. @throws {TareError} `CORRUPT_PATCH`, `UNSUPPORTED_FORMAT` */
 export async function readPatchHeader(patch: ByteSource): Promise<PatchHeader> {
   await using reader = new PatchReader(patch)
-  return reader.header()
+  return await reader.header()
 }
 
 async function* frames(
