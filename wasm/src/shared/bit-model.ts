@@ -49,10 +49,15 @@ export function codeModelled(model: usize, bit: u32): u32 {
   return bit
 }
 
+/** Price of what has this chance in 65536ths, in 64ths of a bit. */
+export function priceOfChance(chance: u32): u32 {
+  return load<u32>(prices + ((chance >> 8) << 2))
+}
+
 /** Price of a bit under a model, in 64ths of a bit. */
 export function priceOf(model: usize, bit: u32): u32 {
   const chance = chanceOf(model)
-  return load<u32>(prices + (((bit ? chance : <u32>65536 - chance) >> 8) << 2))
+  return priceOfChance(bit ? chance : 65536 - chance)
 }
 
 // --- numbers ---------------------------------------------------------------------------------------------------------

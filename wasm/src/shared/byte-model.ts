@@ -3,7 +3,7 @@
 
 import { allocate, allocateZeroed } from './memory'
 import { codeBit } from './range-coder'
-import { chanceOf, updateModel } from './bit-model'
+import { chanceOf, priceOfChance, updateModel } from './bit-model'
 import { DOT_LIMIT, moveSlot, newWeights, squashed, stretchOfSlot, stretched } from './logistic'
 
 const CONTEXTS: u32 = 7
@@ -23,11 +23,19 @@ let previousWeights: usize = 0
 let expectedModels: usize = 0
 let modeMaps: usize = 0
 let previousMaps: usize = 0
+let spent: u32 = 0
 
 const WEIGHT_START: i16 = 1638
 const WEIGHT_SHIFT = 14
 const LEARNING: i32 = 10
 const MAP_NODES = 33
+
+/** What the bytes coded since the last call cost, in 64ths of a bit: encoders plan by it. */
+export function takeSpent(): u32 {
+  const taken = spent
+  spent = 0
+  return taken
+}
 
 /** log2 of the buckets of each context's table for a target of this size. */
 function bucketBitsFor(targetBytes: u32): u32 {
@@ -38,6 +46,7 @@ function bucketBitsFor(targetBytes: u32): u32 {
 /** Allocates and initialises the model; `targetBytes` sets the size of its tables. */
 export function prepareByteModel(targetBytes: u32): void {
   bucketBits = bucketBitsFor(targetBytes)
+  spent = 0
   tables = allocateZeroed(CONTEXTS << (bucketBits + 5))
   modeWeights = newWeights(MODES * 4, WEIGHT_START)
   partialWeights = newWeights(256, WEIGHT_START)
@@ -149,6 +158,7 @@ export function codeByte(
       const chance = min(max((2 * mixed + a + b) >> 2, 16), 65536 - 16)
 
       const bit = codeBit(wanted, <u32>chance)
+      spent += priceOfChance(bit ? chance : 65536 - chance)
 
       const error = <i16>(((<i32>(bit << 16) - mixed) * LEARNING) >> 8)
       const step = i16x8.splat(error)
