@@ -84,6 +84,7 @@ export class AtomicFile implements AsyncDisposable {
   readonly temporaryPath: string
   readonly handle: FileHandle
   #open = true
+  #committed = false
 
   private constructor(path: string, temporaryPath: string, handle: FileHandle) {
     this.path = path
@@ -108,6 +109,7 @@ export class AtomicFile implements AsyncDisposable {
       await this.handle.sync()
       await this.#close()
       await rename(this.temporaryPath, this.path)
+      this.#committed = true
       await syncDirectory(dirname(this.path))
     } catch (error) {
       throw fileError(this.path, 'write', error)
@@ -121,9 +123,12 @@ export class AtomicFile implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (!this.#open) return
-    await this.#close()
-    await rm(this.temporaryPath, { force: true })
+    if (this.#committed) return
+    try {
+      await this.#close()
+    } finally {
+      await rm(this.temporaryPath, { force: true })
+    }
   }
 }
 

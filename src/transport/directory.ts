@@ -1,4 +1,4 @@
-import { mkdir, readdir, rmdir } from 'node:fs/promises'
+import { mkdir, readdir, rmdir, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { fileError, TareError } from '../errors/index.ts'
 
@@ -18,6 +18,25 @@ export async function namesIn(path: string, otherwise: string): Promise<readonly
     }
     throw fileError(path, 'read', error)
   }
+}
+
+/**
+ * Refuses a path that a new file can't, or had better not, take over: a directory, but also a device such as
+ * `/dev/null`, which a rename would replace.
+ *
+ * @throws {TareError} `DESTINATION_EXISTS`
+ */
+export async function checkReplaceable(path: string): Promise<void> {
+  // What can't be looked at can't be written either; that is told where it is tried.
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined || found.isFile()) return
+  throw new TareError(
+    'DESTINATION_EXISTS',
+    `${path} is ${found.isDirectory() ? 'a directory' : 'not a regular file'}`,
+    {
+      hint: found.isDirectory() ? `Name a file in it, or use oci:${path} for a layout` : 'Name a file',
+    },
+  )
 }
 
 /** Removes those directories that are empty, in order; anything else stays. */

@@ -15,6 +15,7 @@ import {
   parseManifestDocument,
 } from '../oci/index.ts'
 import { abortable, bytesSource, type OperationOptions, readAllBytes, verified, verifyBytes } from '../stream/index.ts'
+import { checkReplaceable } from './directory.ts'
 import { MAX_CONFIG_BYTES } from './docker-archive-source.ts'
 import { dockerManifestBytes, synthesiseManifest } from './docker-manifest.ts'
 import { LayerQueue, layerName } from './layer-queue.ts'
@@ -40,7 +41,7 @@ export interface DockerArchiveDestinationOptions {
  * commit. Layers lie in it plain and in their order; one that comes before its turn waits in the working directory.
  * What `docker load` before 1.10 wanted (a directory for each layer, `repositories`) is left out.
  *
- * @throws {TareError} `INVALID_REFERENCE`, `FILE_ACCESS`
+ * @throws {TareError} `INVALID_REFERENCE`, `DESTINATION_EXISTS` for a directory or a device, `FILE_ACCESS`
  */
 export async function openDockerArchiveDestination(
   reference: DockerArchiveReference,
@@ -53,6 +54,7 @@ export async function openDockerArchiveDestination(
       hint: 'A docker archive is written with a name, or none',
     })
   }
+  await checkReplaceable(reference.path)
   const repoTags = pick === undefined ? [] : [pick.name]
   return new DockerArchiveDestination(reference, repoTags, new TarWriter(reference.path), options.workdir)
 }

@@ -8,6 +8,7 @@ import {
   verified,
   verifyBytes,
 } from '../stream/index.ts'
+import { checkReplaceable } from './directory.ts'
 import { destinationName, LAYOUT_FILE_CONTENT, updatedLayoutIndex } from './layout-index.ts'
 import { LayoutSource, layoutBlobPath } from './layout-source.ts'
 import { formatTransportReference, type LayoutReference } from './reference-text.ts'
@@ -41,10 +42,11 @@ export async function openArchiveSource(
  * Opens `oci-archive:FILE` for writing. The file is made anew and replaces an old one at the commit. Its bytes are the
  * same for the same contents and name: entries are in the order of `prepare`, with the root first and blobs last.
  *
- * @throws {TareError} `INVALID_REFERENCE`, `FILE_ACCESS`
+ * @throws {TareError} `INVALID_REFERENCE`, `DESTINATION_EXISTS` for a directory or a device, `FILE_ACCESS`
  */
 export async function openArchiveDestination(reference: LayoutReference): Promise<ImageDestination> {
   const name = destinationName(reference.pick, formatTransportReference(reference))
+  await checkReplaceable(reference.path)
   return new ArchiveDestination(reference, name, new TarWriter(reference.path))
 }
 

@@ -462,6 +462,14 @@ suite('oci:', () => {
     assert.equal(await digestAt(`oci:${directory.path}`), DOCKER_V1)
   })
 
+  for (const transport of ['oci-archive', 'docker-archive']) {
+    test(`${transport}: does not take over a directory or a device`, async () => {
+      await using directory = await temporaryDirectory()
+      await rejectsWith(openDestination(`${transport}:${directory.path}`), 'DESTINATION_EXISTS')
+      await rejectsWith(openDestination(`${transport}:/dev/null`), 'DESTINATION_EXISTS')
+    })
+  }
+
   test('removes the layout it made when no blob could be written', async () => {
     await using directory = await temporaryDirectory()
     {
