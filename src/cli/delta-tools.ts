@@ -1,4 +1,5 @@
-import type { ImageSource, OpenContext } from '../transport/index.ts'
+import { TareError } from '../errors/index.ts'
+import type { ImageSource, LayoutReference, OpenContext } from '../transport/index.ts'
 import type { CodecRunner } from '../workers/index.ts'
 import type { Run } from './run.ts'
 
@@ -6,6 +7,21 @@ import type { Run } from './run.ts'
 export async function openDelta(text: string, context: OpenContext): Promise<ImageSource> {
   const { hasTransportPrefix, openSource } = await import('../transport/index.ts')
   return openSource(hasTransportPrefix(text) ? text : { transport: 'oci-archive', path: text }, context)
+}
+
+/**
+ * Where a delta is written: a file, by its bare path or as `oci-archive:FILE`.
+ *
+ * @throws {TareError} `INVALID_ARGUMENT` for another transport; its prefix would become the name of a directory
+ */
+export async function deltaFile(text: string): Promise<LayoutReference> {
+  const { hasTransportPrefix, parseReferenceOnDisk } = await import('../transport/index.ts')
+  if (!hasTransportPrefix(text)) return { transport: 'oci-archive', path: text }
+  const reference = await parseReferenceOnDisk(text)
+  if (reference.transport === 'oci-archive') return reference
+  throw new TareError('INVALID_ARGUMENT', `a delta is written to a file, not to ${reference.transport}:`, {
+    hint: `Give a path, then carry the file on: tare copy oci-archive:app.tare ${text}`,
+  })
 }
 
 /**

@@ -79,6 +79,7 @@ const WRONG: readonly (readonly [what: string, args: readonly string[], code: st
   ['a flag without its value', ['copy', 'oci:a', 'oci:b', '--authfile'], 'INVALID_COMMAND_LINE'],
   ['a size that is none', ['diff', 'oci:a', 'oci:b', 'c', '--memory', 'lots'], 'INVALID_ARGUMENT'],
   ['a choice that is none', ['version', '--progress', 'loud'], 'INVALID_ARGUMENT'],
+  ['a delta that is no file', ['diff', 'oci:a', 'oci:b', 'docker://127.0.0.1:5000/delta:1'], 'INVALID_ARGUMENT'],
   ['flags that exclude each other', ['inspect', 'oci:a', '--raw', '--config'], 'INVALID_ARGUMENT'],
 ]
 

@@ -45,13 +45,17 @@ export function defineDiff(program: Command, execute: Execute): void {
     .action((baseline: string, target: string, delta: string, values: DiffOptionValues) =>
       execute(async (run) => {
         const platforms = parsePlatforms(values.platform)
-        const [{ diffImages, planDiff }, { openDestination, openSource }, { openSources, startCodecs }, { diffText }] =
-          await Promise.all([
-            import('../../delta/index.ts'),
-            import('../../transport/index.ts'),
-            import('../delta-tools.ts'),
-            import('../render/delta-text.ts'),
-          ])
+        const [
+          { diffImages, planDiff },
+          { openDestination, openSource },
+          { deltaFile, openSources, startCodecs },
+          { diffText },
+        ] = await Promise.all([
+          import('../../delta/index.ts'),
+          import('../../transport/index.ts'),
+          import('../delta-tools.ts'),
+          import('../render/delta-text.ts'),
+        ])
         const { signal, logger, onProgress, settings, host } = run
         const options = {
           platforms,
@@ -62,6 +66,7 @@ export function defineDiff(program: Command, execute: Execute): void {
           logger,
           onProgress,
         }
+        const output = await deltaFile(delta)
         const context = await openContext(run, values)
         await using resources = new AsyncDisposableStack()
         const baselines = await openSources([baseline, ...(values.baseline ?? [])], context, resources)
@@ -71,9 +76,9 @@ export function defineDiff(program: Command, execute: Execute): void {
           return { kind: 'summary', report, text: diffText(report) }
         }
         const codecs = resources.use(await startCodecs(run))
-        const file = resources.use(await openDestination({ transport: 'oci-archive', path: delta }, context))
+        const file = resources.use(await openDestination(output, context))
         const made = await diffImages(baselines, image, file, { ...options, codecs })
-        const report = { path: delta, fileBytes: (await stat(delta)).size, ...made }
+        const report = { path: output.path, fileBytes: (await stat(output.path)).size, ...made }
         return { kind: 'summary', report, text: diffText(report) }
       }),
     )
