@@ -4,7 +4,7 @@
 import { allocate, allocateZeroed } from './memory'
 import { codeBit } from './range-coder'
 import { chanceOf, priceOfChance, updateModel } from './bit-model'
-import { DOT_LIMIT, moveSlot, newWeights, squashed, stretchOfSlot, stretched } from './logistic'
+import { DOT_LIMIT, moveSlots, newWeights, squashed, stretchOfSlots, stretched } from './logistic'
 
 const CONTEXTS: u32 = 7
 const EXPECTED_CLASSES: u32 = 64
@@ -12,8 +12,6 @@ const MODES = 16
 
 /** Hash of each context, set by the caller before `codeByte`. */
 const hashes = memory.data(8 * 4, 16)
-const buckets = memory.data(8 * 4, 16)
-const inputs = memory.data(16 * 2, 16)
 
 let bucketBits: u32 = 0
 let tables: usize = 0
@@ -110,29 +108,36 @@ export function codeByte(
   const previousSet = previousWeights + (previous << 5)
   for (let half = 0; half < 2; half++) {
     const salt: u32 = half ? partial * 0x3f4a7c15 : 0
-    for (let i: u32 = 0; i < CONTEXTS; i++) {
-      store<u32>(buckets + (i << 2), <u32>findBucket(i, load<u32>(hashes + (i << 2)) ^ salt))
-    }
+    const b0 = findBucket(0, load<u32>(hashes) ^ salt)
+    const b1 = findBucket(1, load<u32>(hashes, 4) ^ salt)
+    const b2 = findBucket(2, load<u32>(hashes, 8) ^ salt)
+    const b3 = findBucket(3, load<u32>(hashes, 12) ^ salt)
+    const b4 = findBucket(4, load<u32>(hashes, 16) ^ salt)
+    const b5 = findBucket(5, load<u32>(hashes, 20) ^ salt)
+    const b6 = findBucket(6, load<u32>(hashes, 24) ^ salt)
     let node: u32 = 1
     for (let k = 0; k < 4; k++) {
       const left: u32 = 7 - ((half << 2) + k)
       const wanted = (byte >> left) & 1
 
-      for (let i: u32 = 0; i < CONTEXTS; i++) {
-        const slot = <i32>load<i16>(load<u32>(buckets + (i << 2)) + (node << 1))
-        store<i16>(inputs + (i << 1), <i16>stretchOfSlot(slot))
-        store<i16>(inputs + 16 + (i << 1), <i16>(slot >> 5))
-      }
+      // The slots of the seven contexts side by side; lane 7 stays 0.
+      const at = node << 1
+      let slots = i64x2.splat(0)
+      slots = v128.load_lane<u16>(b0 + at, slots, 0)
+      slots = v128.load_lane<u16>(b1 + at, slots, 1)
+      slots = v128.load_lane<u16>(b2 + at, slots, 2)
+      slots = v128.load_lane<u16>(b3 + at, slots, 3)
+      slots = v128.load_lane<u16>(b4 + at, slots, 4)
+      slots = v128.load_lane<u16>(b5 + at, slots, 5)
+      slots = v128.load_lane<u16>(b6 + at, slots, 6)
       const firstBit = expectedBit(first, partial, left)
       const secondBit = expectedBit(second, partial, left)
-      store<i16>(inputs + 14, vote(firstModel, firstBit))
-      store<i16>(inputs + 30, vote(secondModel, secondBit))
+      const x0 = i16x8.replace_lane(stretchOfSlots(slots), 7, vote(firstModel, firstBit))
+      const x1 = i16x8.replace_lane(i16x8.shr_s(slots, 5), 7, vote(secondModel, secondBit))
 
       const agreement: u32 = firstBit < 0 ? (secondBit < 0 ? 0 : 1) : secondBit < 0 ? 2 : firstBit == secondBit ? 3 : 1
       const modeSet = modeWeights + (((mode << 2) + agreement) << 5)
       const partialSet = partialWeights + (partial << 5)
-      const x0 = v128.load(inputs)
-      const x1 = v128.load(inputs, 16)
       const sums = i32x4.add(
         i32x4.add(
           i32x4.add(i32x4.dot_i16x8_s(x0, v128.load(modeSet)), i32x4.dot_i16x8_s(x1, v128.load(modeSet, 16))),
@@ -171,7 +176,14 @@ export function codeByte(
       moveMap(mapB, mapWeight, bit)
       if (firstBit >= 0) updateModel(firstModel, <u32>(firstBit == bit))
       if (secondBit >= 0) updateModel(secondModel, <u32>(secondBit == bit))
-      for (let i: u32 = 0; i < CONTEXTS; i++) moveSlot(load<u32>(buckets + (i << 2)) + (node << 1), bit)
+      slots = moveSlots(slots, bit)
+      v128.store_lane<u16>(b0 + at, slots, 0)
+      v128.store_lane<u16>(b1 + at, slots, 1)
+      v128.store_lane<u16>(b2 + at, slots, 2)
+      v128.store_lane<u16>(b3 + at, slots, 3)
+      v128.store_lane<u16>(b4 + at, slots, 4)
+      v128.store_lane<u16>(b5 + at, slots, 5)
+      v128.store_lane<u16>(b6 + at, slots, 6)
       node = (node << 1) | bit
       partial = (partial << 1) | bit
     }
