@@ -33,7 +33,7 @@ let rep3: u32 = 0
 let diagonal: u32 = 0
 /** Kinds of the last three tokens, two bits each: 0 literal, 1 new distance, 2 last distance, 3 an older one. */
 let history: u32 = 0
-/** Literals since the last copy, at most 7, and how many of the last four were what the last distance predicted. */
+/** Literals since the last copy, at most 7, and how many in a row the last distance predicted, at most 3. */
 let literals: u32 = 0
 let hits: u32 = 0
 
@@ -98,11 +98,11 @@ function codeLiteral(position: u32): void {
   setContext(4, (expectedContext << 8) | previous | 0x3000000)
   setContext(5, ((expectedContext << 8) | following | (min(literals, 1) << 17)) + 0x4000000)
   setContext(6, ((word >> 8) & 0xffff) | (((position - referenceBytes) & 3) << 16) | 0x5000000)
-  const trust = (literals << 3) | (min(hits, 3) << 1) | (history & 0x30 ? 1 : 0)
+  const trust = (literals << 3) | (hits << 1) | (history & 0x30 ? 1 : 0)
   const byte = codeByte(
     isEncoding() ? load<u8>(p) : 0,
     previous,
-    (min(literals, 3) << 2) | min(hits, 3),
+    (min(literals, 3) << 2) | hits,
     expected,
     trust,
     -1,
@@ -336,7 +336,8 @@ function refreshPrices(): void {
   }
 }
 
-function reach(from: Node, i: u32, price: u32, length: u32, distance: u32): void {
+/** Offers a token as the last one on the way to node `i`. */
+function reach(i: u32, price: u32, length: u32, distance: u32): void {
   const to = node(i)
   if (price < to.price) {
     to.price = price
@@ -419,7 +420,7 @@ function encodeBlock(start: u32): u32 {
     // a literal
     let price = literalPrice(position)
     if (here.rep0 <= position && load<u8>(p - here.rep0) == load<u8>(p)) price = min(price, 96)
-    reach(here, i + 1, here.price + priceOf(flag, 0) + price, 1, 0)
+    reach(i + 1, here.price + priceOf(flag, 0) + price, 1, 0)
 
     // copies from known distances
     const repeatPrice = copyPrice + priceOf(repeatFlags + (kinds << 2), 1)
@@ -443,7 +444,7 @@ function encodeBlock(start: u32): u32 {
       const table = rank == 0 ? lastLengthPrices + ((kinds & 3) == 0 ? 0 : (NICE_LENGTH + 1) << 2) : olderLengthPrices
       const upTo = min(length, NICE_LENGTH)
       for (let l: u32 = rank == 0 ? 1 : 2; l <= upTo; l++) {
-        reach(here, i + l, price + load<u32>(table + (l << 2)), l, distance)
+        reach(i + l, price + load<u32>(table + (l << 2)), l, distance)
       }
       if (upTo == length && length >= 2)
         reachBeyond(i, start, length, distance, price + load<u32>(table + (length << 2)), rank == 0 ? 2 : 3)
@@ -473,7 +474,7 @@ function encodeBlock(start: u32): u32 {
         const far =
           farPrice + load<u32>(farSlotPrices + (((min(l - MIN_NEW_LENGTH, DISTANCE_CLASSES - 1) << 6) | slot) << 2))
         price = min(near, far) + load<u32>(newLengthPrices + (l << 2))
-        reach(here, i + l, price, l, distance)
+        reach(i + l, price, l, distance)
       }
       if (upTo == length && price > 0) reachBeyond(i, start, length, distance, price, 1)
       if (length > longest) {

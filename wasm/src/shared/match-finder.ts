@@ -23,7 +23,7 @@ let longBuckets: usize = 0
 /** Found by the last `findMatches`: pairs (length, distance), lengths rising. */
 export const matches = memory.data(8 * 64, 16)
 
-/** Bytes the finder allocates for a window of this size. */
+/** Allocates tables for a window of this size and forgets the last one. */
 export function prepareMatchFinder(at: usize, bytes: u32): void {
   window = at
   size = bytes
@@ -100,7 +100,7 @@ function push(bucket: usize, entry: u32): void {
   )
 }
 
-/** Looks for matches at `position`, all before it inserted; gives their number. Each is longer and farther than the one before. */
+/** Looks for matches at `position`, all before it inserted; gives their number. Each is longer than the one before. */
 export function findMatches(position: u32): u32 {
   const left = size - position
   if (left < 4) return 0
