@@ -58,14 +58,14 @@ async function report(source: ImageSource, mustBeDelta: boolean, options: Inspec
 }
 
 async function readConfig(source: ImageSource, options: InspectOptions): Promise<Uint8Array> {
-  const [{ offeredPlatforms, readNarrowed }, { openVerifiedBlob }] = await Promise.all([
+  const [{ platformHint, readNarrowed }, { openVerifiedBlob }] = await Promise.all([
     import('../image/index.ts'),
     import('../transport/index.ts'),
   ])
   const { root } = (await readNarrowed(source, options)).tree
   if (root.kind === 'index') {
     throw new TareError('PLATFORM_REQUIRED', `${source.reference} is an index, which has no config of its own`, {
-      hint: `Choose a member with --platform: ${offeredPlatforms(root).join(', ')}`,
+      hint: platformHint(root),
     })
   }
   const { config } = root.document

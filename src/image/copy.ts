@@ -3,7 +3,7 @@ import { decompress } from '../compress/index.ts'
 import { type Descriptor, type Digest, isForeignLayerType, type Platform } from '../oci/index.ts'
 import { type ByteSource, counted, mapLimited, type OperationOptions, verified } from '../stream/index.ts'
 import { type BlobOpener, type ImageDestination, type ImageSource, type PutOutcome } from '../transport/index.ts'
-import { type IndexFate, narrowTree, offeredPlatforms } from './narrow.ts'
+import { type IndexFate, narrowTree, platformHint } from './narrow.ts'
 import { type ImageTree, readImageTree, type TreeBlob } from './tree.ts'
 
 /** Blobs moved at a time unless said otherwise. */
@@ -77,10 +77,7 @@ export function checkDestination(tree: ImageTree, destination: ImageDestination)
       destination.checkManifestType(node.descriptor.mediaType)
     } catch (error) {
       if (!hasErrorCode(error, 'PLATFORM_REQUIRED')) throw error
-      throw new TareError(error.code, error.message, {
-        cause: error,
-        hint: `Choose one with --platform: ${offeredPlatforms(node).join(', ')}`,
-      })
+      throw new TareError(error.code, error.message, { cause: error, hint: platformHint(node) })
     }
   }
 }
@@ -189,7 +186,7 @@ class BlobWriter {
     const open: BlobOpener = async () => {
       const plain =
         (await this.#options.openPlainLayer?.(blob, signal)) ??
-        (await decompress(await this.#open(blob, signal))).source
+        (await decompress(verified(await this.#open(blob, signal), descriptor, 'blob'))).source
       return verified(plain, { digest: diffId }, `layer ${descriptor.digest} uncompressed`)
     }
     return this.#destination.putPlainLayer(diffId, open, { signal })

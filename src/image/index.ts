@@ -17,7 +17,7 @@ export {
   readNarrowed,
   readRawManifest,
 } from './inspect.ts'
-export { type IndexFate, type NarrowedTree, narrowTree, offeredPlatforms } from './narrow.ts'
+export { type IndexFate, type NarrowedTree, narrowTree, offeredPlatforms, platformHint } from './narrow.ts'
 export {
   type BlobRole,
   type ImageNode,

@@ -73,6 +73,14 @@ export function offeredPlatforms(root: ImageNode): readonly string[] {
   )
 }
 
+/** What to do where one image is wanted and an index is there. */
+export function platformHint(root: ImageNode): string {
+  const offered = offeredPlatforms(root)
+  return offered.length === 0
+    ? 'It names no platform; pick a member by its digest'
+    : `Choose a member with --platform: ${offered.join(', ')}`
+}
+
 function manifestsBelow(node: IndexNode): ManifestNode[] {
   return node.members.flatMap((member) => (member.kind === 'index' ? manifestsBelow(member) : [member]))
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { suite, test } from 'node:test'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
@@ -11,6 +11,7 @@ import { bytesSource, digestOf, readAllBytes } from '../../src/stream/index.ts'
 import { TAR_TRAILER, tarHeader, type TarHeaderFields, tarPadding } from '../../src/tar/index.ts'
 import { type ImageSource, type OpenContext, openDestination, openSource } from '../../src/transport/index.ts'
 import { fixture, sharedFixture } from '../support/fixtures.ts'
+import { tarOf, writeImage } from '../support/image-builder.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 const DOCKER_V1 = 'sha256:cf43158f5d24944bbd5f28a42d5af6a84d9a270f352aa883dda58ed41095a3f5'
@@ -469,6 +470,17 @@ suite('oci:', () => {
       await rejectsWith(openDestination(`${transport}:/dev/null`), 'DESTINATION_EXISTS')
     })
   }
+
+  test('docker-archive: does not take a compressed layer that is not what its descriptor says', async () => {
+    await using directory = await temporaryDirectory()
+    const path = directory.join('layout')
+    const { bytes } = await writeImage(`oci:${path}:v1`, { layers: [tarOf({ a: 'x' })], compression: 'gzip' })
+    const layer: string = JSON.parse(Buffer.from(bytes).toString()).layers[0].digest
+    // Still gzip, and still the same tar.
+    await appendFile(`${path}/blobs/sha256/${digestHex(layer as Digest)}`, gzipSync(''))
+    await rejectsWith(copy(`oci:${path}:v1`, `docker-archive:${directory.join('a.tar')}`), 'SIZE_MISMATCH')
+    assert.deepEqual(await readdir(directory.path), ['layout'])
+  })
 
   test('removes the layout it made when no blob could be written', async () => {
     await using directory = await temporaryDirectory()
