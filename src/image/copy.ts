@@ -187,7 +187,7 @@ class BlobWriter {
       const plain =
         (await this.#options.openPlainLayer?.(blob, signal)) ??
         (await decompress(verified(await this.#open(blob, signal), descriptor, 'blob'))).source
-      return verified(plain, { digest: diffId }, `layer ${descriptor.digest} uncompressed`)
+      return atSource(verified(plain, { digest: diffId }, `layer ${descriptor.digest} uncompressed`), descriptor.digest)
     }
     return this.#destination.putPlainLayer(diffId, open, { signal })
   }

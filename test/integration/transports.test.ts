@@ -4,7 +4,7 @@ import { appendFile, mkdir, readdir, readFile, stat, symlink, truncate, writeFil
 import { suite, test } from 'node:test'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
-import { type ErrorCode, hasErrorCode } from '../../src/errors/index.ts'
+import { CopyError, type ErrorCode, hasErrorCode } from '../../src/errors/index.ts'
 import { copyImage, readImageTree } from '../../src/image/index.ts'
 import { type Descriptor, type Digest, digestHex, MEDIA_TYPE } from '../../src/oci/index.ts'
 import { bytesSource, digestOf, readAllBytes } from '../../src/stream/index.ts'
@@ -470,6 +470,16 @@ suite('oci:', () => {
       await rejectsWith(openDestination(`${transport}:/dev/null`), 'DESTINATION_EXISTS')
     })
   }
+
+  test('docker-archive: names the source when a layer does not decompress', async () => {
+    await using directory = await temporaryDirectory()
+    const layer = gzipSync(tarOf({ a: 'x'.repeat(1000) })).subarray(0, -10)
+    await writeImage(`oci:${directory.join('layout')}:v1`, { layers: [layer] })
+    await assert.rejects(
+      copy(`oci:${directory.join('layout')}:v1`, `docker-archive:${directory.join('a.tar')}`),
+      (error) => error instanceof CopyError && error.code === 'CORRUPT_GZIP' && error.side === 'source',
+    )
+  })
 
   test('docker-archive: does not take a compressed layer that is not what its descriptor says', async () => {
     await using directory = await temporaryDirectory()
