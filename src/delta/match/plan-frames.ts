@@ -5,8 +5,11 @@ import type { LayerEntry, LayerPiece } from './layer-index.ts'
 
 /** Sizes that shape a patch. They are part of what makes its bytes, so they change only with Tare's version. */
 const SIZES = {
-  /** Content up to this size shares a group with its kind. */
-  sharedContent: 1024 * 1024,
+  /**
+   * Content up to this size shares a group with its kind. Executables do better alone: their codec turns jumps into
+   * places, which count from the start of the group.
+   */
+  shared: { structure: 1024 * 1024, text: 1024 * 1024, binary: 1024 * 1024, executable: 64 * 1024 },
   /** A group is closed when it makes this much, … */
   groupTarget: 8 * 1024 * 1024,
   /** … or looks back on this much. */
@@ -17,8 +20,11 @@ const SIZES = {
   frameOperations: 200_000,
 } as const
 
+/** Shorter repeats cost less coded again in their group. */
+const MIN_REPEATED_BYTES = 64
+
 /** What the bytes of a group are like; decides which codecs are tried. */
-export type GroupKind = 'structure' | 'text' | 'binary'
+export type GroupKind = 'structure' | 'text' | 'binary' | 'executable'
 
 /** A group before it is coded. */
 export interface PlannedGroup {
@@ -50,7 +56,7 @@ export async function* planFrames(
     const samePath = entry.path === '' ? undefined : baseline.findSamePath(entry)
     for await (const step of stepsOf(entry, samePath, target, baseline)) {
       if (step.kind === 'copy') frame.copy(step.range)
-      else frame.code(step)
+      else if (!frame.repeat(step)) frame.code(step)
       if (!frame.isFull) continue
       yield frame.finish()
       frame = new FrameBuilder()
@@ -60,9 +66,7 @@ export async function* planFrames(
 }
 
 /** Where a stretch of the target comes from. */
-type Step =
-  | { readonly kind: 'copy'; readonly range: SourceRange }
-  | ({ readonly kind: 'code'; readonly group: GroupKind; readonly isShared: boolean } & Segment)
+type Step = { readonly kind: 'copy'; readonly range: SourceRange } | ({ readonly kind: 'code' } & Segment)
 
 async function* stepsOf(
   entry: LayerEntry,
@@ -111,6 +115,10 @@ function equalTo(
 }
 
 interface Segment {
+  readonly group: GroupKind
+  readonly isShared: boolean
+  /** The same for segments with the same bytes. */
+  readonly key: string
   readonly offset: number
   readonly length: number
   readonly reference: readonly SourceRange[]
@@ -121,11 +129,19 @@ interface Segment {
  * relative no larger than a reference may be is looked back on whole.
  */
 function* codeSteps(group: GroupKind, piece: LayerPiece, relative: SourceRange | undefined): Generator<Step, void> {
-  const isShared = piece.length <= SIZES.sharedContent && (relative?.length ?? 0) <= SIZES.groupReference / 4
+  const isShared = piece.length <= SIZES.shared[group] && (relative?.length ?? 0) <= SIZES.groupReference / 4
   for (let start = 0; start < piece.length; start += SIZES.groupTarget) {
     const length = Math.min(SIZES.groupTarget, piece.length - start)
     const reference = relative === undefined ? [] : [windowOf(relative, (start + length / 2) / piece.length)]
-    yield { kind: 'code', group, isShared, offset: piece.offset + start, length, reference }
+    yield {
+      kind: 'code',
+      group,
+      isShared,
+      key: `${piece.hash}:${start}`,
+      offset: piece.offset + start,
+      length,
+      reference,
+    }
   }
 }
 
@@ -141,10 +157,13 @@ function rangeOf(entry: BaselineEntry, piece: LayerPiece): SourceRange {
   return { source: entry.source, offset: piece.offset, length: piece.length }
 }
 
-/** Binary when a zero byte is near the start: ELF and most other formats have one, text has none. */
+const ELF_MAGIC = Uint8Array.of(0x7f, 0x45, 0x4c, 0x46)
+
+/** Binary when a zero byte is near the start: most formats have one, text has none. */
 async function kindOf(target: PlainLayer, content: LayerPiece): Promise<GroupKind> {
   const start = new Uint8Array(Math.min(1024, content.length))
   await target.readInto(start, content.offset)
+  if (ELF_MAGIC.every((byte, index) => byte === start[index])) return 'executable'
   return start.includes(0) ? 'binary' : 'text'
 }
 
@@ -189,6 +208,8 @@ class GroupBuilder {
 class FrameBuilder {
   readonly #operations: PatchOperation[] = []
   readonly #groups: GroupBuilder[] = []
+  /** Where the bytes of a segment are made, by its key. */
+  readonly #made = new Map<string, { readonly group: number; readonly offset: number }>()
   /** The group of each kind that small content goes to. */
   readonly #open = new Map<GroupKind, number>()
   targetBytes = 0
@@ -206,8 +227,18 @@ class FrameBuilder {
     } else this.#operations.push({ kind: 'copy', ...range })
   }
 
-  code(segment: Segment & { readonly group: GroupKind; readonly isShared: boolean }): void {
+  /** Points at the same bytes made before in this frame; false where there are none. */
+  repeat({ key, length }: Segment): boolean {
+    const made = length < MIN_REPEATED_BYTES ? undefined : this.#made.get(key)
+    if (made === undefined) return false
+    this.targetBytes += length
+    this.#operations.push({ kind: 'repeat', ...made, length })
+    return true
+  }
+
+  code(segment: Segment): void {
     const group = segment.isShared ? this.#sharedGroup(segment.group, segment) : this.#newGroup(segment.group)
+    this.#made.set(segment.key, { group, offset: this.#groups[group]?.targetBytes ?? 0 })
     this.#groups[group]?.add(segment)
     this.targetBytes += segment.length
     this.#residueBytes += segment.length

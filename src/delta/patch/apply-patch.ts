@@ -194,9 +194,9 @@ class FrameDecoder {
         yield* this.#source(operation.source).stream(operation.offset, operation.length)
         continue
       }
-      const start = taken[operation.group] ?? 0
       const bytes = (await groups[operation.group]) as Uint8Array
-      taken[operation.group] = start + operation.length
+      const start = operation.kind === 'repeat' ? operation.offset : (taken[operation.group] ?? 0)
+      if (operation.kind === 'take') taken[operation.group] = start + operation.length
       yield bytes.subarray(start, start + operation.length)
     }
   }

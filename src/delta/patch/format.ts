@@ -43,10 +43,11 @@ export interface SourceRange {
   readonly length: number
 }
 
-/** One step of a frame: copy bytes of a source, or take the next bytes of a group. */
+/** One step of a frame: copy bytes of a source, take the next bytes of a group, or repeat bytes of a group. */
 export type PatchOperation =
   | ({ readonly kind: 'copy' } & SourceRange)
   | { readonly kind: 'take'; readonly group: number; readonly length: number }
+  | { readonly kind: 'repeat'; readonly group: number; readonly offset: number; readonly length: number }
 
 /** Bytes coded together against a reference gathered from sources. */
 export interface PatchGroup {
@@ -89,6 +90,9 @@ const COPY_SAME_SOURCE = 0
 const COPY_OTHER_SOURCE = 1
 const TAKE_SAME_GROUP = 2
 const TAKE_OTHER_GROUP = 3
+const REPEAT = 4
+/** Kinds share a number with the length; there is room for three more. */
+const KINDS = 8
 
 /**
  * The group table and operations of a frame as bytes. Positions are written relative to where the last range of the
@@ -110,13 +114,18 @@ export function formatFrameMeta(frame: PatchFrame): Uint8Array {
   for (const operation of frame.operations) {
     if (operation.kind === 'copy') {
       const isSame = operation.source === lastSource
-      writer.varint(operation.length * 4 + (isSame ? COPY_SAME_SOURCE : COPY_OTHER_SOURCE))
+      writer.varint(operation.length * KINDS + (isSame ? COPY_SAME_SOURCE : COPY_OTHER_SOURCE))
       if (!isSame) writer.varint(operation.source)
       writer.zigzag(ends.advance(operation))
       lastSource = operation.source
+    } else if (operation.kind === 'repeat') {
+      writer
+        .varint(operation.length * KINDS + REPEAT)
+        .varint(operation.group)
+        .varint(operation.offset)
     } else {
       const isSame = operation.group === lastGroup
-      writer.varint(operation.length * 4 + (isSame ? TAKE_SAME_GROUP : TAKE_OTHER_GROUP))
+      writer.varint(operation.length * KINDS + (isSame ? TAKE_SAME_GROUP : TAKE_OTHER_GROUP))
       if (!isSame) writer.varint(operation.group)
       lastGroup = operation.group
     }
@@ -143,7 +152,7 @@ export function parseFrameMeta(meta: Uint8Array, targetBytes: number, sources: r
   })
   bounded(sum(groups.map((group) => group.targetBytes)), PATCH_LIMITS.frameResidueBytes, 'frame')
   ends.reset()
-  const operations = readOperations(parser, ends, sources, groups.length)
+  const operations = readOperations(parser, ends, sources, groups)
   if (!parser.isAtEnd) throw corruptPatch('a frame has bytes left over')
   checkCoverage(operations, groups, targetBytes)
   return { targetBytes, groups, operations }
@@ -153,22 +162,40 @@ function readOperations(
   parser: ByteParser,
   ends: SourceEnds,
   sources: readonly PatchSource[],
-  groupCount: number,
+  groups: readonly PatchGroup[],
 ): readonly PatchOperation[] {
   let lastSource = 0
   let lastGroup = 0
   return readList(parser, PATCH_LIMITS.metaBytes, (): PatchOperation => {
     const coded = parser.varint()
-    const length = Math.floor(coded / 4)
-    const kind = coded % 4
-    if (kind === COPY_SAME_SOURCE || kind === COPY_OTHER_SOURCE) {
-      if (kind === COPY_OTHER_SOURCE) lastSource = parser.varint()
-      return { kind: 'copy', ...ends.range(lastSource, parser.zigzag(), length, sources) }
+    const length = Math.floor(coded / KINDS)
+    switch (coded % KINDS) {
+      case COPY_OTHER_SOURCE:
+        lastSource = parser.varint()
+        return { kind: 'copy', ...ends.range(lastSource, parser.zigzag(), length, sources) }
+      case COPY_SAME_SOURCE:
+        return { kind: 'copy', ...ends.range(lastSource, parser.zigzag(), length, sources) }
+      case TAKE_OTHER_GROUP:
+        lastGroup = parser.varint()
+        return takeOperation(lastGroup, length, groups)
+      case TAKE_SAME_GROUP:
+        return takeOperation(lastGroup, length, groups)
+      case REPEAT:
+        return repeatOperation(parser.varint(), parser.varint(), length, groups)
+      default:
+        throw corruptPatch('an operation is of no known kind')
     }
-    if (kind === TAKE_OTHER_GROUP) lastGroup = parser.varint()
-    if (lastGroup >= groupCount) throw corruptPatch('an operation names a group that is not there')
-    return { kind: 'take', group: lastGroup, length }
   })
+}
+
+function takeOperation(group: number, length: number, groups: readonly PatchGroup[]): PatchOperation {
+  if (groups[group] === undefined) throw corruptPatch('an operation names a group that is not there')
+  return { kind: 'take', group, length }
+}
+
+function repeatOperation(group: number, offset: number, length: number, groups: readonly PatchGroup[]): PatchOperation {
+  if (offset + length > (groups[group]?.targetBytes ?? 0)) throw corruptPatch('a repeat lies outside its group')
+  return { kind: 'repeat', group, offset, length }
 }
 
 function checkCoverage(

@@ -15,11 +15,15 @@ import type { PlainLayer } from './plain-layer.ts'
 
 /** Codecs tried for each kind of group. Text gains nothing from difference coding, and trying costs time. */
 const CODECS: Readonly<Record<GroupKind | 'meta', readonly CodecId[]>> = {
-  structure: [CODEC_IDS.lz],
+  structure: [CODEC_IDS.lz, CODEC_IDS.bsdiff],
   text: [CODEC_IDS.lz],
-  binary: [CODEC_IDS.lz],
-  meta: [CODEC_IDS.lz],
+  binary: [CODEC_IDS.lz, CODEC_IDS.bsdiff],
+  executable: [CODEC_IDS.lz, CODEC_IDS.bsdiff],
+  meta: [CODEC_IDS.lz, CODEC_IDS.bsdiff],
 }
+
+/** New content up to this size is also tried with the codec that decodes slowest. */
+const MAX_MIXED_BYTES = 4 * 1024 * 1024
 
 /** What {@link writePatch} works with. */
 export interface WritePatchOptions {
@@ -115,8 +119,13 @@ async function encodeGroup(
     await target.readInto(bytes.subarray(filled, filled + length), offset)
     filled += length
   }
-  const tried = reference.length === 0 ? [CODEC_IDS.lz] : CODECS[group.kind]
+  const tried = reference.length === 0 ? codecsForNew(bytes.length) : CODECS[group.kind]
   return codecs.encode({ reference, target: bytes, codecs: tried }, signal)
+}
+
+/** Difference coding packs new content best as well, but its decoder mixes every byte: not for much of it. */
+function codecsForNew(targetBytes: number): readonly CodecId[] {
+  return targetBytes <= MAX_MIXED_BYTES ? [CODEC_IDS.lz, CODEC_IDS.bsdiff] : [CODEC_IDS.lz]
 }
 
 function usedSources(frames: readonly PlannedFrame[]): readonly number[] {
