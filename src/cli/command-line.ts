@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { fileError } from '../errors/index.ts'
 import { type Outcome, exitCodeOf } from './exit-code.ts'
 import { paintFor } from './format/colour.ts'
 import { resolveSettings, type Settings } from './global-options.ts'
@@ -46,7 +47,12 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
       printError(outcome.error, reportingSettings(argv), host, stdout, stderr)
     }
   }
-  await Promise.all([stdout.flushed(), stderr.flushed()])
+  await stdout.flushed()
+  if (stdout.failure !== undefined && outcome.kind !== 'failed') {
+    outcome = { kind: 'failed', error: fileError('standard output', 'write', stdout.failure) }
+    printError(outcome.error, reportingSettings(argv), host, stdout, stderr)
+  }
+  await stderr.flushed()
   return exitCodeOf(outcome)
 }
 

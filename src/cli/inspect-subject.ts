@@ -17,7 +17,8 @@ const MAX_CONFIG_BYTES = 16 * 1024 * 1024
 /**
  * Looks into an image or a delta.
  *
- * @throws {TareError} `FILE_NOT_FOUND` for a bare path where nothing lies, with the image that may be meant
+ * @throws {TareError} `FILE_NOT_FOUND`, `INVALID_ARCHIVE` for a bare path where no file lies, with the image that may be
+ * meant
  */
 export async function inspectSubject(
   subject: string,
@@ -26,7 +27,7 @@ export async function inspectSubject(
   options: InspectOptions,
 ): Promise<VerbResult> {
   const { hasTransportPrefix } = await import('../transport/index.ts')
-  if (!hasTransportPrefix(subject)) await checkExists(subject, context)
+  if (!hasTransportPrefix(subject)) await checkIsFile(subject, context)
   await using source = await openDelta(subject, context)
   switch (form) {
     case 'raw': {
@@ -72,13 +73,16 @@ async function readConfig(source: ImageSource, options: InspectOptions): Promise
   return readAllBytes(openVerifiedBlob(source, config, 'source', options), MAX_CONFIG_BYTES, `config ${config.digest}`)
 }
 
-/** Nothing there: a delta file that isn't where it was thought to be, or an image without its transport. */
-async function checkExists(path: string, context: OpenContext): Promise<void> {
-  if ((await stat(path).catch(() => undefined)) !== undefined) return
+/** No file there: a delta file that isn't where it was thought to be, or an image without its transport. */
+async function checkIsFile(path: string, context: OpenContext): Promise<void> {
+  const found = await stat(path).catch(() => undefined)
+  if (found !== undefined && !found.isDirectory()) return
   const { openSource } = await import('../transport/index.ts')
   const asImage: unknown = await openSource(path, context).catch((error: unknown) => error)
-  const hint = hasErrorCode(asImage, 'UNKNOWN_TRANSPORT') ? asImage.hint : undefined
-  throw new TareError('FILE_NOT_FOUND', `${path} does not exist`, {
-    hint: hint === undefined ? undefined : `A bare path is a delta file. For an image: ${hint}`,
-  })
+  if (hasErrorCode(asImage, 'INVALID_REFERENCE')) throw asImage
+  const suggestion = hasErrorCode(asImage, 'UNKNOWN_TRANSPORT') ? asImage.hint : undefined
+  const hint = suggestion === undefined ? undefined : `${suggestion} A bare path is a delta file`
+  throw found === undefined
+    ? new TareError('FILE_NOT_FOUND', `${path} does not exist`, { hint })
+    : new TareError('INVALID_ARCHIVE', `${path} is a directory`, { hint })
 }

@@ -38,4 +38,18 @@ test('OutputPipe drops everything after its reader has gone, without an error', 
   pipe.write('b')
   await pipe.flushed()
   assert.equal(writes, 1)
+  assert.equal(pipe.failure, undefined)
+})
+
+test('OutputPipe tells when output was lost that somebody wants', async () => {
+  const full = Object.assign(new Error('full'), { code: 'ENOSPC' })
+  const pipe = new OutputPipe({
+    write(_, done) {
+      done?.(full)
+      return false
+    },
+  })
+  pipe.write('a')
+  await pipe.flushed()
+  assert.equal(pipe.failure, full)
 })

@@ -1,5 +1,8 @@
 import type { HostStream } from './host.ts'
 
+/** What a write says when the reader has gone: `EOF` on Windows. */
+const READER_HAS_GONE: ReadonlySet<unknown> = new Set(['EPIPE', 'EOF', 'ECONNRESET', 'ERR_STREAM_DESTROYED'])
+
 /**
  * Writes to a stream of the process and knows when everything is out. When the reader has gone (`tare … | head`) the
  * rest is dropped without a word: the work itself is not at fault.
@@ -8,17 +11,26 @@ export class OutputPipe {
   readonly #stream: HostStream
   #pending = 0
   #isBroken = false
+  #failure: Error | undefined
   #waiting: (() => void)[] = []
 
   constructor(stream: HostStream) {
     this.#stream = stream
   }
 
+  /** Why the output is incomplete although somebody wants it: a full disk, most likely. */
+  get failure(): Error | undefined {
+    return this.#failure
+  }
+
   write(bytes: string | Uint8Array): void {
     if (this.#isBroken || bytes.length === 0) return
     this.#pending++
     this.#stream.write(bytes, (error) => {
-      if (error) this.#isBroken = true
+      if (error) {
+        this.#isBroken = true
+        if (!READER_HAS_GONE.has('code' in error ? error.code : undefined)) this.#failure ??= error
+      }
       this.#pending--
       if (this.#pending > 0) return
       for (const resolve of this.#waiting.splice(0)) resolve()

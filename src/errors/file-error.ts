@@ -23,7 +23,7 @@ export function fileError(path: string, action: string, cause: unknown): unknown
     case 'DISK_FULL':
       return new TareError(code, `${path}: no space left`, {
         cause,
-        hint: 'Free some space, or choose another place with --workdir',
+        hint: 'Free some space there, or choose another place; for temporary files with --workdir',
       })
     case 'FILE_ACCESS':
       return new TareError(code, `${path}: cannot ${action} (${cause.code})`, { cause })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createHash } from 'node:crypto'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
@@ -263,4 +264,26 @@ test('tare completion bash completes verbs, flags, choices, prefixes and files',
   assert.deepEqual(await completes('tare', 'copy', 'docker'), ['docker://', 'docker-archive:'])
   assert.deepEqual(await completes('tare', 'copy', 'oci-archive', ':', 'app'), ['app.tare'])
   assert.deepEqual(await completes('tare', 'apply', 'app'), ['app.tare'])
+})
+
+test('tare inspect of a bare directory suggests the transport of what lies in it', async () => {
+  await using directory = await temporaryDirectory()
+  const path = directory.join('image')
+  assert.equal((await tare('copy', `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`, `dir:${path}`)).code, 0)
+  const ended = await tare('inspect', path, '--json')
+  assert.equal(errorIn(ended.stdout)['code'], 'INVALID_ARCHIVE')
+  assert.match(String(errorIn(ended.stdout)['hint']), / dir:/)
+})
+
+test('tare exits 3 when the disk that stdout goes to is full', {
+  skip: existsSync('/dev/full') ? false : 'no /dev/full',
+}, async () => {
+  const full = openSync('/dev/full', 'w')
+  try {
+    const child = spawn(process.execPath, [MAIN, 'version'], { stdio: ['ignore', full, 'ignore'] })
+    const [code] = await once(child, 'exit')
+    assert.equal(code, 3)
+  } finally {
+    closeSync(full)
+  }
 })
