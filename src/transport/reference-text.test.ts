@@ -127,3 +127,37 @@ suite('parseTransportReference()', () => {
 function stripped(reference: TransportReference): unknown {
   return JSON.parse(JSON.stringify(reference))
 }
+
+suite('parseTransportReference() with a user and a password', () => {
+  for (const text of [
+    'docker://bob:hunter2@host/app:v1',
+    'docker://bob:hunt@er2/x@host:5000/app',
+    'bob:hunter2@host/app',
+    'https://bob:hunter2@host/app',
+  ]) {
+    test(`refuses ${text} and does not repeat it`, () => {
+      assert.throws(
+        () => parseTransportReference(text),
+        (error) => hasErrorCode(error, 'INVALID_REFERENCE') && !/hunt/.test(`${error.message} ${error.hint}`),
+      )
+    })
+  }
+
+  test('takes a tag with a digest for what it is', () => {
+    assert.equal(parseTransportReference(`docker://host:5000/a/b:v1@${DIGEST}`).transport, 'docker')
+  })
+})
+
+suite('parseTransportReference() with a transport that is none', () => {
+  const hintOf = (text: string): string => {
+    try {
+      parseTransportReference(text)
+    } catch (error) {
+      if (hasErrorCode(error, 'UNKNOWN_TRANSPORT')) return error.hint ?? ''
+    }
+    return assert.fail(`${text} was taken`)
+  }
+
+  test('suggests the lower-case one', () => assert.match(hintOf('OCI:layout:v1'), / oci:layout:v1\?/))
+  test('does not take a scheme for the name of a host', () => assert.doesNotMatch(hintOf('dockr://host/app'), /dockr/))
+})

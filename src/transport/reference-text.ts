@@ -65,6 +65,9 @@ const NOT_YET: ReadonlySet<string> = new Set([
   'tarball',
 ])
 
+/** `USER:PASSWORD@HOST/…` as in URLs, not `NAME:TAG@DIGEST`. */
+const CREDENTIALS_PATTERN = /^(?:[a-z]+:)?(?:\/\/)?[^/@:]+:.*@(?!sha\d+:)[^@/]+\//
+
 /**
  * Parses a reference of any transport. Looks at the text alone, unless `exists` is given.
  *
@@ -77,6 +80,12 @@ export function parseTransportReference(text: string, options: ParseTransportOpt
   }
   const colon = text.indexOf(':')
   const [prefix, rest] = [text.slice(0, Math.max(colon, 0)), text.slice(colon + 1)]
+  if ((prefix === 'docker' || !hasTransportPrefix(text)) && CREDENTIALS_PATTERN.test(text)) {
+    // The text is not repeated: errors end up in logs.
+    throw new TareError('INVALID_REFERENCE', 'a reference names a user and a password before its host', {
+      hint: 'Give them with --creds USER:PASSWORD, or better in a file with --authfile',
+    })
+  }
   switch (prefix) {
     case 'docker':
       return parseDocker(text, rest)
@@ -218,8 +227,15 @@ function unknownTransport(text: string, prefix: string): TareError {
       hint: 'Use docker://, oci:, oci-archive:, docker-archive: or dir:',
     })
   }
-  const likely = likelyPrefixOfText(text)
-  return bareReference(text, likely)
+  const lowered = `${prefix.toLowerCase()}:`
+  if (lowered !== `${prefix}:` && hasTransportPrefix(lowered))
+    return bareReference(text.slice(prefix.length + 1), lowered)
+  if (/^(?!https?:)[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
+    return new TareError('UNKNOWN_TRANSPORT', `reference ${shown(text)}: there is no transport ${prefix}:`, {
+      hint: 'Use docker://, oci:, oci-archive:, docker-archive: or dir:',
+    })
+  }
+  return bareReference(text, likelyPrefixOfText(text))
 }
 
 /**
@@ -230,7 +246,7 @@ function unknownTransport(text: string, prefix: string): TareError {
 export function bareReference(text: string, likely: string): TareError {
   const rest = text.replace(/^https?:\/\//, '')
   return new TareError('UNKNOWN_TRANSPORT', `reference ${shown(text)} has no transport`, {
-    hint: `Did you mean ${likely}${rest === '' ? '…' : rest.slice(0, 200)}`,
+    hint: `Did you mean ${likely}${rest === '' ? '…' : rest.slice(0, 200)}?`,
   })
 }
 
