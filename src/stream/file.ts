@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileError, SizeMismatchError } from '../errors/index.ts'
 import type { ByteSource } from './byte-source.ts'
+import { temporaryName } from './temporary-name.ts'
 
 const CHUNK_BYTES = 256 * 1024
 
@@ -94,7 +94,7 @@ export class AtomicFile implements AsyncDisposable {
 
   /** Creates the parent directories too. @throws {TareError} `FILE_ACCESS`, `DISK_FULL` */
   static async create(path: string): Promise<AtomicFile> {
-    const temporaryPath = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`)
+    const temporaryPath = join(dirname(path), temporaryName(basename(path)))
     try {
       await mkdir(dirname(path), { recursive: true })
       return new AtomicFile(path, temporaryPath, await open(temporaryPath, 'wx+', 0o644))

@@ -17,4 +17,10 @@ export { AtomicFile, type FileRange, readFileRange, readHandleRange, writeAt, wr
 export { mapLimited, mapOrdered, Mutex } from './map-limited.ts'
 export { type Logger, type OperationOptions, type ProgressEvent, SILENT_LOGGER } from './operation-options.ts'
 export { SpoolDirectory, type SpoolFile } from './spool.ts'
+export {
+  isProcessGone,
+  removeAbandoned,
+  TEMPORARY_TOKEN_PATTERN,
+  tokenOfTemporary,
+} from './temporary-name.ts'
 export { Digester, digestOf, type ExpectedContent, verified, verifyBytes } from './verified.ts'

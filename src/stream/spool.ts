@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdir, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileError } from '../errors/index.ts'
 import type { ByteSource } from './byte-source.ts'
 import { readFileRange, writeAt } from './file.ts'
+import { removeAbandoned, TEMPORARY_TOKEN_PATTERN, temporaryToken } from './temporary-name.ts'
+
+const SPOOL_PATTERN = new RegExp(`^tare-(${TEMPORARY_TOKEN_PATTERN})$`)
 
 /**
  * A scratch directory of one run. It lies *inside* the directory the user names, so disposing it never removes
@@ -18,6 +21,8 @@ export class SpoolDirectory implements AsyncDisposable {
   }
 
   /**
+   * Spools that killed runs left in `workdir` go.
+   *
    * @param workdir - where to make the directory; the system's temporary directory when left out
    * @throws {TareError} `FILE_ACCESS`, `DISK_FULL`
    */
@@ -25,7 +30,10 @@ export class SpoolDirectory implements AsyncDisposable {
     const parent = workdir ?? tmpdir()
     try {
       await mkdir(parent, { recursive: true })
-      return new SpoolDirectory(await mkdtemp(join(parent, 'tare-')))
+      await removeAbandoned(parent, (name) => SPOOL_PATTERN.exec(name)?.[1])
+      const path = join(parent, `tare-${temporaryToken()}`)
+      await mkdir(path, { mode: 0o700 })
+      return new SpoolDirectory(path)
     } catch (error) {
       throw fileError(parent, 'create', error)
     }

@@ -16,6 +16,9 @@ import {
   bytesSource,
   digestOf,
   type OperationOptions,
+  removeAbandoned,
+  TEMPORARY_TOKEN_PATTERN,
+  tokenOfTemporary,
   verified,
   verifyBytes,
   writeAt,
@@ -39,7 +42,9 @@ const MANIFEST_FILE = 'manifest.json'
 const VERSION_FILE = 'version'
 const VERSION_PATTERN = /^Directory Transport Version: (\d+)\.(\d+)\n$/
 /** Files that an unfinished run leaves in a `dir:`, temporary ones included. */
-const OWN_NAME_PATTERN = /^\.?(?:version|(?:sha512-)?[0-9a-f]{64,128}(?:\.manifest\.json)?)(?:\.[0-9a-f]{12}\.tmp)?$/
+const OWN_NAME_PATTERN = new RegExp(
+  `^\\.?(?:version|(?:sha512-)?[0-9a-f]{64,128}(?:\\.manifest\\.json)?)(?:\\.${TEMPORARY_TOKEN_PATTERN}\\.tmp)?$`,
+)
 
 /** Name of a blob; as containers/image has it, only sha256 goes without saying. */
 function blobName(digest: Digest): string {
@@ -243,5 +248,6 @@ class DirectoryDestination implements ImageDestination {
 
   async #makeDirectory(): Promise<void> {
     this.#made = await makeDirectories(this.#path)
+    await removeAbandoned(this.#path, (name) => tokenOfTemporary(name))
   }
 }

@@ -3,6 +3,7 @@ import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileError, TareError } from '../errors/index.ts'
+import { isProcessGone } from '../stream/index.ts'
 
 /** A lock held longer than this is taken from its holder; updates under it take milliseconds. */
 const STALE_AFTER_MS = 60_000
@@ -100,12 +101,7 @@ async function removeAbandoned(path: string): Promise<void> {
 function isDead(token: string): boolean {
   const [pid, host] = token.trim().split(' ')
   if (host !== hostname() || pid === undefined || !/^[1-9]\d{0,9}$/.test(pid)) return false
-  try {
-    process.kill(Number(pid), 0)
-    return false
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ESRCH'
-  }
+  return isProcessGone(Number(pid))
 }
 
 async function holder(path: string): Promise<string | undefined> {

@@ -8,6 +8,9 @@ import {
   bytesSource,
   digestOf,
   type OperationOptions,
+  removeAbandoned,
+  TEMPORARY_TOKEN_PATTERN,
+  tokenOfTemporary,
   verified,
   verifyBytes,
   writeAt,
@@ -37,7 +40,9 @@ import type {
 
 const LOCK_FILE = '.tare.lock'
 /** What there may be before there is an `oci-layout` file. */
-const OWN_NAME_PATTERN = /^(?:blobs|index\.json|\.(?:oci-layout|index\.json)\.[0-9a-f]{12}\.tmp)$/
+const OWN_NAME_PATTERN = new RegExp(
+  `^(?:blobs|index\\.json|\\.(?:oci-layout|index\\.json)\\.${TEMPORARY_TOKEN_PATTERN}\\.tmp)$`,
+)
 
 /**
  * Opens `oci:DIRECTORY` for reading.
@@ -180,6 +185,9 @@ class LayoutDestination implements ImageDestination {
 
   async #makeLayout(): Promise<void> {
     this.#made = await makeDirectories(this.#path)
+    for (const name of ['', 'blobs/sha256', 'blobs/sha512']) {
+      await removeAbandoned(join(this.#path, name), (name) => tokenOfTemporary(name))
+    }
     this.#createdLayoutFile = await this.#ensureLayoutFile()
   }
 

@@ -1,6 +1,15 @@
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { fileError, TareError } from '../errors/index.ts'
-import { AtomicFile, type ByteSource, bytesSource, exactly, Mutex, writeAt } from '../stream/index.ts'
+import {
+  AtomicFile,
+  type ByteSource,
+  bytesSource,
+  exactly,
+  Mutex,
+  removeAbandoned,
+  tokenOfTemporary,
+  writeAt,
+} from '../stream/index.ts'
 import { makeDirectories, removeEmpty } from './directory.ts'
 import { BLOCK_BYTES, paddingLength, TAR_TRAILER, tarHeader, tarPadding } from '../tar/index.ts'
 
@@ -113,6 +122,7 @@ export class TarWriter implements AsyncDisposable {
 
   async #create(): Promise<AtomicFile> {
     this.#made = await makeDirectories(dirname(this.#path))
+    await removeAbandoned(dirname(this.#path), (name) => tokenOfTemporary(name, basename(this.#path)))
     return AtomicFile.create(this.#path)
   }
 }

@@ -671,7 +671,7 @@ suite('dir:', () => {
     await copy(source, `oci:${directory.join('layout')}`)
     await mkdir(out)
     await writeFile(`${out}/${layer}`, await readFile(directory.join('layout', 'blobs/sha256', layer)))
-    await writeFile(`${out}/.${layer}.0123456789ab.tmp`, 'half')
+    await writeFile(`${out}/.${layer}.0123456789abcdef01234567.tmp`, 'half')
     const report = await copy(source, `dir:${out}`)
     assert.equal(report.blobs.find((blob) => blob.digest === `sha256:${layer}`)?.outcome, 'present')
     assert.equal(await digestAt(`dir:${out}`), MULTI_V2)
