@@ -41,13 +41,17 @@ export async function openSources(
 }
 
 /**
- * Starts the threads that code and decode patches, as many as `--jobs` asks for and `--memory` allows.
+ * Starts the threads that code and decode patches, as many as `--jobs` asks for and `--memory` allows. Without either
+ * there is one for each processor, as long as they leave half of the memory to others.
  *
  * @throws {TareError} `MEMORY_LIMIT`
  */
 export async function startCodecs({ host, settings }: Run): Promise<CodecRunner> {
-  const { createThreadCodecRunner, threadsWithin } = await import('../workers/index.ts')
+  const { createThreadCodecRunner, fittingThreads, threadsWithin } = await import('../workers/index.ts')
   const wanted = settings.jobs ?? host.cpus
-  const threads = settings.memoryBytes === undefined ? wanted : threadsWithin(settings.memoryBytes, wanted)
+  if (settings.memoryBytes !== undefined) {
+    return createThreadCodecRunner({ threads: threadsWithin(settings.memoryBytes, wanted) })
+  }
+  const threads = settings.jobs ?? Math.max(1, Math.min(wanted, fittingThreads(host.memoryBytes / 2)))
   return createThreadCodecRunner({ threads })
 }

@@ -25,6 +25,8 @@ export interface Host {
   readonly clock: Clock
   /** Processors that this process may use. */
   readonly cpus: number
+  /** Memory that this process may use: the machine's, or less in a container. */
+  readonly memoryBytes: number
   readonly homeDirectory: string
   /** Where spools go without `--workdir`. */
   readonly temporaryDirectory: string

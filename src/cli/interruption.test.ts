@@ -19,6 +19,7 @@ function testHost(): TestHost {
     env: {},
     clock: { now: () => 0, schedule: () => () => {} },
     cpus: 1,
+    memoryBytes: 2 ** 30,
     homeDirectory: '/',
     temporaryDirectory: '/',
     onSignal(name, listener) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { availableParallelism, homedir, tmpdir } from 'node:os'
+import { availableParallelism, homedir, tmpdir, totalmem } from 'node:os'
 import process from 'node:process'
 import { setFlagsFromString } from 'node:v8'
 import { runCommandLine } from './command-line.ts'
@@ -14,6 +14,8 @@ const host: Host = {
   stderr: process.stderr,
   env: process.env,
   cpus: availableParallelism(),
+  // Without a bound it is 0, or more than there is.
+  memoryBytes: Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY),
   homeDirectory: homedir(),
   temporaryDirectory: tmpdir(),
   clock: {

@@ -2,4 +2,4 @@
 export type { CodecRunner, DecodeJob, EncodedGroup, EncodeJob } from './codec-runner.ts'
 export { createInlineCodecRunner } from './inline-codec-runner.ts'
 export { createThreadCodecRunner, type ThreadCodecRunnerOptions } from './thread-codec-runner.ts'
-export { threadsWithin } from './threads-within.ts'
+export { fittingThreads, threadsWithin } from './threads-within.ts'

@@ -11,19 +11,24 @@ const WORKER_BYTES: number =
   codecMemoryBytes(LARGEST_JOB.referenceBytes, LARGEST_JOB.targetBytes) +
   2 * (LARGEST_JOB.referenceBytes + LARGEST_JOB.targetBytes)
 
+/** How many codec threads fit into some memory: perhaps none. */
+export function fittingThreads(memoryBytes: number): number {
+  return Math.max(0, Math.floor((memoryBytes - BASE_BYTES) / WORKER_BYTES))
+}
+
 /**
- * How many codec threads fit into a memory bound. Fewer threads make the same bytes, only later.
+ * How many codec threads to start within a memory bound. Fewer threads make the same bytes, only later.
  *
  * @param wanted - threads that would be used if memory were no matter
  * @throws {TareError} `MEMORY_LIMIT` when not even one fits
  */
 export function threadsWithin(memoryBytes: number, wanted: number): number {
-  const fitting = Math.floor((memoryBytes - BASE_BYTES) / WORKER_BYTES)
+  const fitting = fittingThreads(memoryBytes)
   if (fitting < 1) {
     const leastMiB = Math.ceil((BASE_BYTES + WORKER_BYTES) / 2 ** 20)
     throw new TareError('MEMORY_LIMIT', `${Math.floor(memoryBytes / 2 ** 20)} MiB is not enough for one worker`, {
       hint: `Give --memory ${leastMiB}MiB or more`,
     })
   }
-  return Math.max(1, Math.min(wanted, fitting))
+  return Math.min(wanted, fitting)
 }
