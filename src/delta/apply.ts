@@ -55,7 +55,7 @@ export async function applyDelta(
   options: ApplyOptions,
 ): Promise<ApplyReport> {
   const { plan, opened, baseline } = await prepare(delta, baselines, destination.layerForm, options)
-  await checkFreeSpace(options.workdir, plan.spoolBytes)
+  await checkFreeSpace(options.workdir, plan.spoolBytes, options.logger)
   await using spool = await SpoolDirectory.create(options.workdir)
   await using rebuilt = new RebuiltSource(opened, baseline, options.codecs, spool, options)
   const copy = await copyImage(rebuilt, destination, options)

@@ -53,7 +53,7 @@ export async function diffImages(
   options: DiffOptions,
 ): Promise<DiffReport> {
   const survey = await surveyImages(baselines, target, options)
-  await checkFreeSpace(options.workdir, survey.spoolBytes)
+  await checkFreeSpace(options.workdir, survey.spoolBytes, options.logger)
   await using spool = await SpoolDirectory.create(options.workdir)
   await using patcher = new LayerPatcher(survey, spool, options)
   const origins = new Map<Digest, BlobOrigin>()

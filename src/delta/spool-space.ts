@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { TareError } from '../errors/index.ts'
 import type { TreeBlob } from '../image/index.ts'
 import type { Descriptor } from '../oci/index.ts'
+import type { Logger } from '../stream/index.ts'
 import type { BaselineLayer, BaselineSet } from './baseline-set.ts'
 
 /** How much larger a gzip or zstd layer commonly is when it is unpacked. */
@@ -28,10 +29,17 @@ export function plainEstimate({
  * Refuses work that would fill the disk, before it begins.
  *
  * @param workdir - the system's temporary directory when left out
+ * @param logger - is told the need
  * @throws {TareError} `DISK_FULL`
  */
-export async function checkFreeSpace(workdir: string | undefined, neededBytes: number): Promise<void> {
+export async function checkFreeSpace(
+  workdir: string | undefined,
+  neededBytes: number,
+  logger?: Logger,
+): Promise<void> {
+  if (neededBytes === 0) return
   const directory = workdir ?? tmpdir()
+  logger?.debug(`temporary files take about ${neededBytes} bytes in ${directory}`)
   await mkdir(directory, { recursive: true })
   const { bavail, bsize } = await statfs(directory)
   const freeBytes = bavail * bsize

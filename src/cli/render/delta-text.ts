@@ -5,14 +5,18 @@ import { shortId } from '../progress/renderer.ts'
 
 /** What `tare diff` says in the end. */
 export function diffText(report: DiffReport & { readonly path?: string; readonly fileBytes?: number }): string {
+  const isDryRun = report.path === undefined
   const fields = formatFields([
     ['target', `${report.target.reference}, ${report.target.digest}`],
     ...report.baselines.map(({ reference, digest }) => ['baseline', `${reference}, ${digest}`] as const),
-    ['delta', report.path === undefined ? 'not written (dry run)' : report.path],
+    ['delta', report.path ?? 'not written (dry run)'],
     ['digest', report.digest],
     ['file', report.fileBytes === undefined ? undefined : share(report.fileBytes, report.targetBytes)],
-    ['ships', share(report.shippedBytes, report.targetBytes)],
-    ['workspace', report.path === undefined ? `about ${formatSize(report.spoolBytes)}` : undefined],
+    [
+      'ships',
+      `${isDryRun && mayShrink(report.blobs) ? 'at most ' : ''}${share(report.shippedBytes, report.targetBytes)}`,
+    ],
+    ['workspace', isDryRun ? `about ${formatSize(report.spoolBytes)}` : undefined],
   ])
   return `${fields}\n${blobTable(report.blobs)}`
 }
@@ -73,6 +77,11 @@ function blobTable(blobs: readonly BlobSavings[]): string {
       HOW[origin],
     ]),
   )
+}
+
+/** A patch that is not made yet counts with the size of its layer. */
+function mayShrink(blobs: readonly BlobSavings[]): boolean {
+  return blobs.some(({ origin }) => origin === 'patch')
 }
 
 function share(partBytes: number, wholeBytes: number): string {
