@@ -81,6 +81,7 @@ export const ERROR_CATALOGUE = {
     meaning: 'The file was written by a newer Tare, or uses a codec this one does not know',
   },
   CORRUPT_PATCH: { category: 'content', meaning: 'A layer patch is damaged' },
+  CORRUPT_RECIPE: { category: 'content', meaning: 'What says how compressed bytes are made again is damaged' },
   BASELINE_LACKS_BLOB: { category: 'content', meaning: 'The baseline does not have what the delta builds on' },
   VERIFY_FAILED: { category: 'content', meaning: 'What was written reads back differently' },
 
