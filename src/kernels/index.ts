@@ -7,4 +7,13 @@ export {
   codecMemoryBytes,
   compileCodecKernel,
 } from './codec-kernel.ts'
+export {
+  type BlockHeader,
+  compileDeflateTokensKernel,
+  type DeflateEvent,
+  type DynamicCodes,
+  TOKEN,
+  TokenInflater,
+  TokenWriter,
+} from './deflate-tokens.ts'
 export type { KernelModule } from './web-assembly.ts'
