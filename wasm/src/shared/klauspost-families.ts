@@ -1,0 +1,86 @@
+// The families of klauspost/compress/flate: releases whose output is the same. Ids are append-only; docs/formats/encoders.md
+// lists the releases of each. A later release is not always a greater id, so the kernel works with what `chooseFamily` sets.
+
+/** Ids in the order of their releases. */
+const C_PRIME = 1
+const C = 2
+const D = 3
+const E = 4
+const F = 5
+const G = 6
+const H1 = 7
+const H2 = 8
+const I = 9
+const J0 = 10
+const J1 = 11
+const J2 = 12
+const K1 = 13
+const K2A = 14
+const K2 = 15
+
+/** Hash tables twice as large. */
+export let hasWideTables: bool = false
+/** A dictionary is not history, but at the levels of the lazy encoder. */
+export let ignoresDictionary: bool = false
+/** The empty block that ends a stream is stored, not fixed. */
+export let endsStored: bool = false
+/** Every symbol gets a count of at least 1 before anything is measured, so that any table can be used again. */
+export let fills: bool = false
+/** Estimates take no symbol for cheaper than 1 bit or dearer than 15. */
+export let clampsEstimate: bool = false
+/** Literal-only blocks are judged by an estimate: 1 with `+ 15`, 2 with `+ n / 32`; 0 by the code itself. */
+export let literalEstimate: i32 = 0
+/** The end of a match may lead to a better one. */
+export let probesEnd: bool = false
+/** Bytes that such a better match may skip at its start. */
+export let probeSkip: i32 = 0
+/** Matches above 258 go in pieces of 255, not 258. */
+export let cutsShort: bool = false
+/** Fixed blocks are considered below this many tokens. */
+export let fixedBelow: u32 = 0
+/** Blocks of bytes as frequent as each other are stored without a trial. */
+export let looksForNoise: bool = false
+/** Estimates count the end-of-block token of a block that is followed by a flush. */
+export let estimatesEnd: bool = false
+/** A table that stays open describes all symbols, used or not. */
+export let describesAll: bool = false
+/** The end-of-block symbol counts from the start. */
+export let countsEnd: bool = false
+/** Level 4 takes an index for a distance when it measures the next position's match. */
+export let mistakesDistance: bool = false
+/** Levels 1 to 3 hash 5 bytes, not 4. */
+export let hashesFive: bool = false
+/** The lazy encoder takes the dictionary for part of its first block. */
+export let blockHoldsDictionary: bool = false
+/** A new table has to save 1 / 2^n of its estimate. */
+export let penalty: u32 = 0
+/** Bytes of a block of level -2. */
+export let literalBlock: i32 = 0
+
+/** False when the family has no such level. */
+export function chooseFamily(family: i32, level: i32): bool {
+  if (family < C_PRIME || family > K2 || level < -2 || level > 9 || level == -1) return false
+  if (level > 6 && family < K2A) return false
+  if (level > 0 && level < 4 && family < J1) return false
+  hasWideTables = family <= C
+  ignoresDictionary = family == C_PRIME
+  endsStored = family <= C
+  fills = family <= G
+  clampsEstimate = family >= G
+  literalEstimate = family <= D ? 1 : family <= F ? 2 : 0
+  probesEnd = family >= F
+  probeSkip = family >= J0 ? 2 : 0
+  cutsShort = family <= H2
+  fixedBelow = family <= G ? 0 : family == H1 ? u32.MAX_VALUE : 250
+  looksForNoise = family >= H2
+  estimatesEnd = family >= H2
+  describesAll = family <= J2
+  countsEnd = family >= K2A
+  mistakesDistance = family >= J2
+  hashesFive = family >= J1
+  blockHoldsDictionary = family == K2A
+  if (level < 0) penalty = family <= D ? 4 : family <= F ? 8 : 10
+  else penalty = level > 6 ? 8 : family <= D ? 6 : family <= G ? 8 : 7
+  literalBlock = family <= D ? 65535 : 32768
+  return true
+}

@@ -1,0 +1,336 @@
+// Levels 7, 8 and 9: hash chains, one match put off until the next position was tried, and a look at what follows a match.
+// Indexes count from the start of a window of 64 KiB that moves by its half.
+
+import { blockHoldsDictionary } from './klauspost-families'
+import { hash4, history, tables } from './klauspost-history'
+import { buildCodes, MAX_CODE_BITS } from './go-huffman'
+import { distanceSymbol, distanceSymbolExtraBits, lengthSymbol, literalSymbolExtraBits } from './deflate-tokens'
+import { addLiteral, addMatch, resetSequences, tokenCount } from './klauspost-sequences'
+import { writeTokens } from './klauspost-writer'
+
+const HALF: i32 = 32768
+const WINDOW: i32 = 2 * HALF
+const LEAST: i32 = 4
+const MOST: i32 = 258
+const AHEAD: i32 = LEAST + MOST
+const MOST_TOKENS: u32 = 32768
+/** A block start that has left the window, or a block of more bytes than can be stored. */
+const UNKNOWN: i32 = i32.MAX_VALUE
+const HASH_BITS: u32 = 17
+/** A match at the longest distance: the original looks up the code of the distance after it. */
+const FARTHEST_EXTRA_BITS: i32 = 6
+
+const window = history
+const heads = tables
+const links = tables + (4 << HASH_BITS)
+/** Bits of all literals of the window up to an index, behind the window. */
+const literalCost = window + WINDOW + 64
+const costCounts = literalCost + 4 * (WINDOW + 16)
+const costCodes = costCounts + 4 * 256
+
+/** Positions are index + offset, so that 0 is none. */
+let offset: i32 = 1
+/** Positions beyond this are made small again. */
+const MOST_OFFSET: i32 = 1 << 24
+
+let nice: i32 = 0
+let chain: i32 = 0
+let lazy: i32 = 0
+let weighsCost: bool = false
+
+let index: i32 = 0
+let filled: i32 = 0
+let blockStart: i32 = 0
+let length: i32 = 0
+let distance: i32 = 0
+let isWaiting: bool = false
+let dry: i32 = 0
+let head: i32 = -1
+let insertLimit: i32 = 0
+
+export function resetLazy(level: i32): void {
+  memory.fill(tables, 0, (4 << HASH_BITS) + 4 * HALF)
+  nice = level == 7 ? 16 : level == 8 ? 40 : 258
+  chain = level == 7 ? 24 : level == 8 ? 64 : 1024
+  lazy = level == 7 ? 12 : level == 8 ? 30 : 258
+  weighsCost = level == 9
+  offset = 1
+  index = 0
+  filled = 0
+  blockStart = 0
+  length = LEAST - 1
+  distance = 0
+  isWaiting = false
+  dry = 0
+  head = -1
+  insertLimit = 0
+  resetSequences()
+}
+
+/** At most 32,768 bytes of history, right after `resetLazy`. */
+export function enterDictionary(from: usize, bytes: i32): void {
+  memory.copy(window, from, bytes)
+  insertLimit = bytes - (LEAST - 1)
+  for (let at = 0; at < insertLimit; at++) link(at)
+  filled = bytes
+  index = bytes
+  if (!blockHoldsDictionary) blockStart = bytes
+}
+
+export function encodeLazy(from: usize, bytes: i32): void {
+  let at = from
+  let left = bytes
+  while (left > 0) {
+    if (filled == WINDOW) run(false)
+    if (index >= WINDOW - AHEAD) slide()
+    const room = min(WINDOW - filled, left)
+    memory.copy(window + filled, at, room)
+    filled += room
+    at += room
+    left -= room
+  }
+}
+
+export function flushLazy(): void {
+  run(true)
+}
+
+function slide(): void {
+  memory.copy(window, window + HALF, HALF)
+  index -= HALF
+  filled -= HALF
+  blockStart = blockStart >= HALF && blockStart != UNKNOWN ? blockStart - HALF : UNKNOWN
+  offset += HALF
+  if (offset > MOST_OFFSET) rebase()
+}
+
+function rebase(): void {
+  const less = offset - 1
+  for (let at = heads; at < links + 4 * HALF; at += 4) store<i32>(at, max(load<i32>(at) - less, 0))
+  head -= less
+  offset = 1
+}
+
+// @ts-ignore: decorator
+@inline
+function headOf(at: i32): usize {
+  return heads + (hash4(load<u32>(window + at), HASH_BITS) << 2)
+}
+
+/** Puts an index in front of its chain; gives the position that was there. */
+// @ts-ignore: decorator
+@inline
+function link(at: i32): i32 {
+  const slot = headOf(at)
+  const before = load<i32>(slot)
+  store<i32>(links + ((at & (HALF - 1)) << 2), before)
+  store<i32>(slot, at + offset)
+  return before
+}
+
+// @ts-ignore: decorator
+@inline
+function insert(at: i32): void {
+  if (at < insertLimit) head = link(at)
+}
+
+// @ts-ignore: decorator
+@inline
+function common(a: i32, b: i32, most: i32): i32 {
+  let n = 0
+  while (n < most) {
+    const differing = load<u64>(window + a + n) ^ load<u64>(window + b + n)
+    if (differing) return min(n + <i32>(ctz(differing) >> 3), most)
+    n += 8
+  }
+  return most
+}
+
+/** The block ends in front of `end`. */
+function cut(end: i32, isSync: bool): void {
+  const bytes = blockStart <= end ? <u32>(end - blockStart) : <u32>UNKNOWN
+  writeTokens(window + blockStart, bytes, isSync)
+  blockStart = end
+  resetSequences()
+}
+
+// @ts-ignore: decorator
+@inline
+function putLiteral(at: i32, isSync: bool): void {
+  addLiteral(load<u8>(window + at))
+  if (tokenCount() == MOST_TOKENS) cut(index, isSync)
+}
+
+/** Decides positions: all of them when flushing, else those with enough bytes ahead. */
+function run(isFlush: bool): void {
+  if (filled - index < AHEAD && !isFlush) return
+  if (filled != index && weighsCost) prepareCosts()
+  insertLimit = filled - (LEAST - 1)
+  while (true) {
+    const ahead = filled - index
+    if (ahead < AHEAD) {
+      if (!isFlush) return
+      if (ahead == 0) {
+        if (isWaiting) addLiteral(load<u8>(window + index - 1))
+        isWaiting = false
+        if (tokenCount() != 0) cut(index, isFlush)
+        return
+      }
+    }
+    insert(index)
+    const lastLength = length
+    const lastDistance = distance
+    length = LEAST - 1
+    distance = 0
+    const lowest = max(index - HALF, 0)
+    if (head - offset >= lowest && ahead > lastLength && lastLength < lazy) {
+      if (weighsCost) searchByCost(head - offset, ahead, lowest)
+      else search(head - offset, ahead, lowest)
+    }
+    if (lastLength >= LEAST && length <= lastLength) takeLast(lastLength, lastDistance, ahead, lowest, isFlush)
+    else advance(isFlush)
+  }
+}
+
+/** The match at the position before this one is the one to take, unless its end leads to a better one. */
+function takeLast(lastLength: i32, lastDistance: i32, ahead: i32, lowest: i32, isSync: bool): void {
+  const at = index - 1
+  if (lastLength < MOST - 2 && at + lastLength < insertLimit) {
+    const from = load<i32>(headOf(at + lastLength)) - offset - lastLength
+    if (at - from != lastDistance && from > lowest + 2) {
+      const longer = common(at + 2, from + 2, min(ahead, MOST + 2) - 2)
+      if (longer > lastLength) {
+        lastLength = longer
+        lastDistance = at - from
+        for (let i = 1; i >= 0; i--) {
+          if (lastLength < MOST && load<u8>(window + at + i) == load<u8>(window + from + i)) {
+            lastLength++
+            continue
+          }
+          for (let j = 0; j <= i; j++) {
+            putLiteral(at + j, isSync)
+            index++
+            insert(index)
+          }
+          break
+        }
+      }
+    }
+  }
+  addMatch(lastLength, lastDistance)
+  const next = index + lastLength - 1
+  const end = min(next, insertLimit)
+  for (let i = index + 1; i < end; i++) link(i)
+  index = next
+  isWaiting = false
+  length = LEAST - 1
+  dry = 0
+  if (tokenCount() == MOST_TOKENS) cut(index, isSync)
+}
+
+/** The byte before this one is a literal, and more of them where nothing was found for long. */
+function advance(isSync: bool): void {
+  if (length >= LEAST) dry = 0
+  if (!isWaiting) {
+    index++
+    isWaiting = true
+    return
+  }
+  dry = (dry + 1) & 0xffff
+  putLiteral(index - 1, isSync)
+  index++
+  if (dry <= chain) return
+  const skipped = 1 + ((dry - chain) >> 6)
+  for (let i = 0; i < skipped && index < filled - 1; i++) {
+    putLiteral(index - 1, isSync)
+    insert(index)
+    index++
+  }
+  isWaiting = false
+  putLiteral(index - 1, isSync)
+}
+
+function search(from: i32, ahead: i32, lowest: i32): void {
+  const look = min(MOST, ahead)
+  const enough = min(nice, look)
+  let candidate = from
+  let wanted = load<u8>(window + index + length)
+  for (let tries = chain; tries > 0; tries--) {
+    if (load<u8>(window + candidate + length) == wanted) {
+      const found = common(index, candidate, look)
+      if (found > length) {
+        length = found
+        distance = index - candidate
+        if (found >= enough) return
+        wanted = load<u8>(window + index + found)
+      }
+    }
+    if (candidate <= lowest) return
+    candidate = load<i32>(links + ((candidate & (HALF - 1)) << 2)) - offset
+    if (candidate < lowest) return
+  }
+}
+
+/** A longer match is taken only if it also saves more bits of literals than the best one. */
+function searchByCost(from: i32, ahead: i32, lowest: i32): void {
+  const look = min(MOST, ahead)
+  const enough = min(nice, look)
+  let best = 4
+  let candidate = from
+  let wanted = load<u8>(window + index + length)
+  for (let tries = chain; tries > 0; tries--) {
+    if (load<u8>(window + candidate + length) == wanted) {
+      const found = common(index, candidate, look)
+      if (found > length) {
+        const away = index - candidate
+        const gain = costUpTo(index + found) - costUpTo(index) - extraOfDistance(away) - 3 - extraOfLength(found)
+        if (gain > best) {
+          best = gain
+          length = found
+          distance = away
+          if (found >= enough) return
+          wanted = load<u8>(window + index + found)
+        }
+      }
+    }
+    if (candidate <= lowest) return
+    candidate = load<i32>(links + ((candidate & (HALF - 1)) << 2)) - offset
+    if (candidate < lowest) return
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function costUpTo(at: i32): i32 {
+  return load<i32>(literalCost + (at << 2))
+}
+
+/** Extra bits of the distance's code, or rather of the distance after it. */
+// @ts-ignore: decorator
+@inline
+function extraOfDistance(away: i32): i32 {
+  return away == HALF ? FARTHEST_EXTRA_BITS : distanceSymbolExtraBits(distanceSymbol(away + 1))
+}
+
+// @ts-ignore: decorator
+@inline
+function extraOfLength(found: i32): i32 {
+  return literalSymbolExtraBits(lengthSymbol(found))
+}
+
+/** What the bytes ahead would cost as literals with a code of their own; bytes not met in the first 32,768 cost nothing. */
+function prepareCosts(): void {
+  memory.fill(costCounts, 0, 4 * 256)
+  const sample = min(filled - index, HALF)
+  for (let at = window + index; at < window + index + sample; at++) {
+    const count = costCounts + (<i32>load<u8>(at) << 2)
+    store<u32>(count, load<u32>(count) + 1)
+  }
+  buildCodes(costCounts, 256, MAX_CODE_BITS, costCodes)
+  let cost = 0
+  store<i32>(literalCost + (index << 2), 0)
+  for (let at = index; at < filled; at++) {
+    cost += <i32>load<u16>(costCodes + (<i32>load<u8>(window + at) << 2), 2)
+    store<i32>(literalCost + ((at + 1) << 2), cost)
+  }
+}

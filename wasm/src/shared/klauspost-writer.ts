@@ -1,0 +1,502 @@
+// The block writer. A Huffman table may stay open over several blocks of input, which then are one deflate block; whatever
+// starts another block first writes the end-of-block symbol that is owed.
+
+import {
+  alignToByte,
+  bitPosition,
+  putBits,
+  putStoredBlock,
+  setBits,
+  unfinishedBits,
+  unfinishedByte,
+} from './deflate-bits'
+import {
+  DISTANCE_SYMBOLS,
+  END_OF_BLOCK,
+  extraBits,
+  FIRST_LENGTH_SYMBOL,
+  fixedDistanceCodes,
+  fixedLiteralCodes,
+  lengthSymbol,
+  LITERAL_SYMBOLS,
+  literalSymbolExtraBits,
+} from './deflate-tokens'
+import { buildCodes, codedBits, MAX_CODE_BITS, prepareHeader, putCode, usedSymbols, writeHeader } from './go-huffman'
+import { addClamped, addEntropy, rareBits } from './klauspost-estimate'
+import {
+  countsEnd,
+  describesAll,
+  endsStored,
+  estimatesEnd,
+  fills,
+  fixedBelow,
+  literalEstimate,
+  looksForNoise,
+  penalty,
+} from './klauspost-families'
+import {
+  closeSequences,
+  distanceCounts,
+  literalCounts,
+  literals,
+  literalsEnd,
+  sequences,
+  tokenCount,
+} from './klauspost-sequences'
+
+/** A stored block holds no more. */
+const MOST_STORED: u32 = 65535
+/** What a header is guessed at when none was written yet: 70 bytes. */
+const GUESSED_HEADER: u32 = 70 * 8
+/** More than any block takes. */
+const NEVER: u32 = 0x7fffffff
+
+/** Codes of the open table, or of the next one. */
+const literalCodes = memory.data(4 * 288, 16)
+const distanceCodes = memory.data(4 * 32, 16)
+/** Codes of literals alone, on trial. */
+const spareCodes = memory.data(4 * 288, 16)
+/** The distance code of literal-only tables: one symbol of 1 bit. */
+const noDistanceCodes = memory.data<u32>([0x10000])
+
+/** Size of the open table's header in bits; 0 when no table is open. */
+let openHeader: u32 = 0
+/** The open table has no codes for lengths and distances. */
+let isLiteralOnly: bool = false
+
+export function resetWriter(): void {
+  openHeader = 0
+  isLiteralOnly = false
+}
+
+/** Writes the end-of-block symbol that is owed, if any. */
+function closeTable(): void {
+  if (openHeader == 0) return
+  putCode(load<u32>(literalCodes, END_OF_BLOCK << 2))
+  openHeader = 0
+}
+
+export function writeStored(from: usize, bytes: u32): void {
+  closeTable()
+  putStoredBlock(from, bytes, false)
+}
+
+/** The empty block at a flush. */
+export function writeSyncMarker(): void {
+  writeStored(literals, 0)
+}
+
+/** The empty block at the end of a stream. */
+export function writeEnd(): void {
+  closeTable()
+  if (endsStored) putStoredBlock(literals, 0, true)
+  else {
+    putBits(3, 3)
+    putBits(0, 7)
+    alignToByte()
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function storedBits(bytes: u32): u32 {
+  return bytes <= MOST_STORED ? (bytes + 5) << 3 : NEVER
+}
+
+/**
+ * Writes the tokens collected, which stand for so many bytes at `from`; more than a stored block holds when they are not
+ * there. `isSync` closes the table behind them.
+ */
+export function writeTokens(from: usize, bytes: u32, isSync: bool): void {
+  closeSequences()
+  countBytes(literals, <u32>(literalsEnd - literals))
+  if (fills) writeFilled(from, bytes, isSync)
+  else writeFitting(from, bytes, isSync)
+}
+
+/** Families H1 on: an open table is used again if it has a code for every symbol, and if that is cheap. */
+function writeFitting(from: usize, bytes: u32, isSync: bool): void {
+  let tokens = tokenCount()
+  const estimated = estimatesEnd && isSync ? tokens + 1 : tokens
+  if (isSync) {
+    store<u32>(literalCounts, 1, END_OF_BLOCK << 2)
+    tokens++
+  }
+  if (openHeader != 0 && (isLiteralOnly || !isCovered())) {
+    closeTable()
+    isLiteralOnly = false
+  }
+  if (countsEnd) store<u32>(literalCounts, 1, END_OF_BLOCK << 2)
+  let literalsSent = LITERAL_SYMBOLS
+  let distancesSent = DISTANCE_SYMBOLS
+  if (isSync || !describesAll) {
+    literalsSent = usedSymbols(literalCounts, LITERAL_SYMBOLS)
+    distancesSent = usedDistances()
+  }
+  const stored = storedBits(bytes)
+  const extra = extraBits(literalCounts, distanceCounts)
+
+  if (openHeader != 0) {
+    let fresh = openHeader + estimate(estimated, extra)
+    fresh += <u32>load<u16>(literalCodes, (END_OF_BLOCK << 2) + 2) + (fresh >> penalty)
+    let size = codedTokens(literalCodes, distanceCodes) + extra
+    if (fresh < size) {
+      closeTable()
+      size = fresh
+    }
+    if (tokens < fixedBelow && codedTokens(fixedLiteralCodes, fixedDistanceCodes) + extra + 10 < size) {
+      if (stored <= size) writeStored(from, bytes)
+      else writeFixed()
+      return
+    }
+    if (stored <= size) {
+      writeStored(from, bytes)
+      return
+    }
+  }
+  if (openHeader == 0) {
+    store<u32>(literalCounts, 1, END_OF_BLOCK << 2)
+    const header = prepareTable(literalsSent, distancesSent)
+    const size = header + codedTokens(literalCodes, distanceCodes) + extra
+    if (tokens < fixedBelow) {
+      const fixed = codedTokens(fixedLiteralCodes, fixedDistanceCodes) + extra + 3
+      if (fixed <= size) {
+        if (stored <= fixed) writeStored(from, bytes)
+        else writeFixed()
+        return
+      }
+    }
+    if (stored <= size) {
+      writeStored(from, bytes)
+      return
+    }
+    writeHeader(false)
+    isLiteralOnly = false
+    openHeader = header
+  }
+  writeSequences(literals, sequences, literalCodes, distanceCodes)
+  if (isSync) closeTable()
+}
+
+/** Families up to G: every symbol is given a code, so that an open table fits always. */
+function writeFilled(from: usize, bytes: u32, isSync: bool): void {
+  let tokens = tokenCount()
+  if (openHeader != 0 && isLiteralOnly) {
+    closeTable()
+    isLiteralOnly = false
+  }
+  let literalsSent = LITERAL_SYMBOLS
+  let distancesSent = DISTANCE_SYMBOLS
+  if (isSync) {
+    store<u32>(literalCounts, 1, END_OF_BLOCK << 2)
+    literalsSent = usedSymbols(literalCounts, LITERAL_SYMBOLS)
+    distancesSent = usedDistances()
+  } else {
+    tokens += fill(literalCounts, LITERAL_SYMBOLS)
+    fill(distanceCounts, DISTANCE_SYMBOLS)
+  }
+  const stored = storedBits(bytes)
+  const extra = extraBits(literalCounts, distanceCounts)
+
+  if (openHeader != 0) {
+    let fresh = openHeader + estimate(tokens, extra)
+    fresh += fresh >> penalty
+    let size = codedTokens(literalCodes, distanceCodes) + extra
+    if (fresh < size) {
+      closeTable()
+      size = fresh
+    }
+    if (stored < size + (size >> 4)) {
+      writeStored(from, bytes)
+      return
+    }
+  }
+  if (openHeader == 0) {
+    const header = prepareTable(literalsSent, distancesSent)
+    const size = header + codedTokens(literalCodes, distanceCodes) + extra
+    if (stored < size + (size >> 4)) {
+      writeStored(from, bytes)
+      return
+    }
+    writeHeader(false)
+    isLiteralOnly = false
+    openHeader = header
+  }
+  writeSequences(literals, sequences, literalCodes, distanceCodes)
+  if (isSync) closeTable()
+}
+
+/** Counts 1 for what doesn't occur; gives how many symbols that were. */
+function fill(counts: usize, symbols: u32): u32 {
+  let filled: u32 = 0
+  for (let at = counts; at < counts + (symbols << 2); at += 4) {
+    if (load<u32>(at) != 0) continue
+    store<u32>(at, 1)
+    filled++
+  }
+  return filled
+}
+
+/** How many distance symbols to describe: at least one, which then counts as used. */
+function usedDistances(): u32 {
+  const used = usedSymbols(distanceCounts, DISTANCE_SYMBOLS)
+  if (used != 0) return used
+  store<u32>(distanceCounts, 1)
+  return 1
+}
+
+/** Whether the open table has a code for every symbol that occurs. */
+function isCovered(): bool {
+  return covers(distanceCounts, distanceCodes, DISTANCE_SYMBOLS) && covers(literalCounts, literalCodes, LITERAL_SYMBOLS)
+}
+
+function covers(counts: usize, codes: usize, symbols: u32): bool {
+  for (let at: u32 = 0; at < symbols << 2; at += 4) {
+    if (load<u32>(counts + at) != 0 && load<u32>(codes + at) == 0) return false
+  }
+  return true
+}
+
+function prepareTable(literalsSent: u32, distancesSent: u32): u32 {
+  buildCodes(literalCounts, LITERAL_SYMBOLS, MAX_CODE_BITS, literalCodes)
+  buildCodes(distanceCounts, DISTANCE_SYMBOLS, MAX_CODE_BITS, distanceCodes)
+  return prepareHeader(literalCodes, literalsSent, distanceCodes, distancesSent)
+}
+
+function codedTokens(literalCodes: usize, distanceCodes: usize): u32 {
+  return (
+    codedBits(literalCounts, literalCodes, LITERAL_SYMBOLS) + codedBits(distanceCounts, distanceCodes, DISTANCE_SYMBOLS)
+  )
+}
+
+/** Bits of the tokens with codes of their own, without a header. */
+function estimate(tokens: u32, extra: u32): u32 {
+  const lengths = literalCounts + (FIRST_LENGTH_SYMBOL << 2)
+  const lengthsEnd = literalCounts + (LITERAL_SYMBOLS << 2)
+  let share: f32 = <f32>1 / <f32>tokens
+  let bits: f32 = addEntropy(0, literalCounts, literalCounts + (END_OF_BLOCK << 2), share)
+  bits += 15
+  bits = addEntropy(bits, lengths, lengthsEnd, share)
+  let matches: u32 = 0
+  for (let at = lengths; at < lengthsEnd; at += 4) matches += load<u32>(at)
+  if (matches != 0) {
+    share = <f32>1 / <f32>matches
+    bits = addEntropy(bits, distanceCounts, distanceCounts + (DISTANCE_SYMBOLS << 2), share)
+  }
+  return <u32>bits + extra
+}
+
+function writeFixed(): void {
+  closeTable()
+  putBits(2, 3)
+  writeSequences(literals, sequences, fixedLiteralCodes, fixedDistanceCodes)
+  putBits(0, 7)
+}
+
+/** Writes bytes as literals, or stores them. */
+export function writeLiteralOnly(from: usize, bytes: u32, isSync: bool): void {
+  memory.fill(literalCounts, 0, 288 * 4)
+  countBytes(from, bytes)
+  const stored = storedBits(bytes)
+  if (literalEstimate == 0) {
+    if (looksForNoise && bytes > 1024 && isNoise(bytes)) {
+      writeStored(from, bytes)
+      return
+    }
+    store<u32>(literalCounts, 1, END_OF_BLOCK << 2)
+    buildCodes(literalCounts, END_OF_BLOCK + 1, MAX_CODE_BITS, spareCodes)
+    let fresh = codedBits(literalCounts, spareCodes, END_OF_BLOCK + 1)
+    fresh += openHeader == 0 ? GUESSED_HEADER : openHeader
+    fresh += fresh >> penalty
+    if (stored <= fresh) {
+      writeStored(from, bytes)
+      return
+    }
+    if (fresh < reusedBits()) closeTable()
+    if (openHeader == 0) memory.copy(literalCodes, spareCodes, (END_OF_BLOCK + 1) << 2)
+  } else {
+    if (!decideByEstimate(bytes, isSync)) {
+      writeStored(from, bytes)
+      return
+    }
+    if (openHeader == 0) {
+      if (!isSync) fill(literalCounts, END_OF_BLOCK + 1)
+      store<u32>(literalCounts, 1, END_OF_BLOCK << 2)
+      buildCodes(literalCounts, END_OF_BLOCK + 1, MAX_CODE_BITS, literalCodes)
+    }
+  }
+  if (openHeader == 0) {
+    openHeader = prepareHeader(literalCodes, END_OF_BLOCK + 1, noDistanceCodes, 1)
+    writeHeader(false)
+    isLiteralOnly = true
+  }
+  store<u32>(onlyRun, bytes)
+  writeSequences(from, onlyRun, literalCodes, distanceCodes)
+  if (isSync) {
+    closeTable()
+    isLiteralOnly = false
+  }
+}
+
+/** A sequence of literals with nothing behind. */
+const onlyRun = memory.data(8, 8)
+
+/** Families up to F: false to store; else the open table is closed if a new one looks better. */
+function decideByEstimate(bytes: u32, isSync: bool): bool {
+  const countsEndAt = literalCounts + (END_OF_BLOCK << 2)
+  let unused: u32 = 0
+  if (!isSync) {
+    for (let at = literalCounts; at < countsEndAt; at += 4) unused += <u32>(load<u32>(at) == 0)
+  }
+  let fresh: u32
+  let rest: u32 = 0
+  if (literalEstimate == 1) {
+    const share: f32 = <f32>1 / <f32>bytes
+    fresh = <u32>(addClamped(0, literalCounts, countsEndAt, share) + <f32>0.99) + 15
+    const each = rareBits(share)
+    let sum: f32 = 0
+    for (let i: u32 = 0; i < unused; i++) sum += each
+    rest = <u32>(sum + <f32>0.99)
+    if (!isSync) fill(literalCounts, END_OF_BLOCK)
+  } else {
+    const share: f32 = <f32>1 / <f32>(bytes + unused)
+    fresh = <u32>(addClamped(0, literalCounts, countsEndAt, share) + <f32>0.99) + bytes / 32
+  }
+  fresh += openHeader == 0 ? GUESSED_HEADER : openHeader
+  fresh += fresh >> penalty
+  if (storedBits(bytes) < fresh) return false
+  if (openHeader != 0 && fresh + rest < codedBits(literalCounts, literalCodes, END_OF_BLOCK)) closeTable()
+  return true
+}
+
+/** Bits of the literals in the open table's codes; without a code or a table, more than any. */
+function reusedBits(): u32 {
+  if (openHeader == 0) return 0
+  return covers(literalCounts, literalCodes, END_OF_BLOCK) ? codedBits(literalCounts, literalCodes, END_OF_BLOCK) : NEVER
+}
+
+/** Whether all bytes are about as frequent: squared differences from n / 256 that sum up to less than 2n. */
+function isNoise(bytes: u32): bool {
+  const limit = <u64>bytes << 17
+  let sum: u64 = 0
+  for (let at = literalCounts; at < literalCounts + (256 << 2); at += 4) {
+    const difference = (<i64>load<u32>(at) << 8) - bytes
+    sum += <u64>(difference * difference)
+  }
+  return sum < limit
+}
+
+const counters = memory.data(4 * 256 * 4, 16)
+
+/** Adds bytes to the counts of literals. */
+function countBytes(from: usize, bytes: u32): void {
+  memory.fill(counters, 0, 4 * 256 * 4)
+  let at = from
+  const end = from + bytes
+  // Four sets of counters: equal bytes close to each other would wait for each other's store.
+  for (; at + 8 <= end; at += 8) {
+    const eight = load<u64>(at)
+    increment(counters, <u32>eight & 255)
+    increment(counters + 1024, <u32>(eight >> 8) & 255)
+    increment(counters + 2048, <u32>(eight >> 16) & 255)
+    increment(counters + 3072, <u32>(eight >> 24) & 255)
+    increment(counters, <u32>(eight >> 32) & 255)
+    increment(counters + 1024, <u32>(eight >> 40) & 255)
+    increment(counters + 2048, <u32>(eight >> 48) & 255)
+    increment(counters + 3072, <u32>(eight >> 56))
+  }
+  for (; at < end; at++) increment(counters, load<u8>(at))
+  for (let i: usize = 0; i < 1024; i += 16) {
+    let sum = i32x4.add(v128.load(counters + i), v128.load(counters + i, 1024))
+    sum = i32x4.add(sum, v128.load(counters + i, 2048))
+    sum = i32x4.add(sum, v128.load(counters + i, 3072))
+    v128.store(literalCounts + i, sum)
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function increment(counts: usize, symbol: u32): void {
+  const at = counts + (symbol << 2)
+  store<u32>(at, load<u32>(at) + 1)
+}
+
+/** For each length - 3: code and extra bits, their number in the highest byte. */
+const lengthWords = memory.data(256 * 4, 4)
+/** For each distance symbol: code below, its length from bit 16, the number of extra bits from bit 24. */
+const distanceWords = memory.data(32 * 4, 4)
+
+/** Writes runs of literals and matches; no end of block. */
+function writeSequences(literalAt: usize, sequenceAt: usize, literalCodes: usize, distanceCodes: usize): void {
+  if (load<u32>(sequenceAt, 4) != 0 || sequenceAt != onlyRun) prepareWords(literalCodes, distanceCodes)
+  let at = bitPosition()
+  let bits: u64 = unfinishedByte()
+  let size: u32 = unfinishedBits()
+  let literal = literalAt
+  for (let sequence = sequenceAt; ; sequence += 8) {
+    const runEnd = literal + load<u32>(sequence)
+    // Fewer than 8 bits wait, and 3 literals are 45 at most.
+    for (; literal + 3 <= runEnd; literal += 3) {
+      const a = codeOf(literalCodes, load<u8>(literal))
+      const b = codeOf(literalCodes, load<u8>(literal, 1))
+      const c = codeOf(literalCodes, load<u8>(literal, 2))
+      bits |= <u64>(a & 0xffff) << size
+      size += a >> 16
+      bits |= <u64>(b & 0xffff) << size
+      size += b >> 16
+      bits |= <u64>(c & 0xffff) << size
+      size += c >> 16
+      store<u64>(at, bits)
+      at += size >> 3
+      bits >>= size & 56
+      size &= 7
+    }
+    for (; literal < runEnd; literal++) {
+      const a = codeOf(literalCodes, load<u8>(literal))
+      bits |= <u64>(a & 0xffff) << size
+      size += a >> 16
+      store<u64>(at, bits)
+      at += size >> 3
+      bits >>= size & 56
+      size &= 7
+    }
+    const match = load<u32>(sequence, 4)
+    if (match == 0) break
+    const length = load<u32>(lengthWords + ((match >> 24) << 2))
+    bits |= <u64>(length & 0xffffff) << size
+    size += length >> 24
+    const distance = load<u32>(distanceWords + (((match >> 16) & 31) << 2))
+    bits |= <u64>(distance & 0xffff) << size
+    size += (distance >> 16) & 255
+    const extra = distance >> 24
+    bits |= <u64>(match & ((1 << extra) - 1)) << size
+    size += extra
+    store<u64>(at, bits)
+    at += size >> 3
+    bits >>= size & 56
+    size &= 7
+  }
+  setBits(at, bits, size)
+}
+
+// @ts-ignore: decorator
+@inline
+function codeOf(codes: usize, symbol: u32): u32 {
+  return load<u32>(codes + (symbol << 2))
+}
+
+function prepareWords(literalCodes: usize, distanceCodes: usize): void {
+  for (let length: u32 = 0; length < 256; length++) {
+    const symbol = lengthSymbol(length + 3)
+    const code = codeOf(literalCodes, symbol)
+    const extra = literalSymbolExtraBits(symbol)
+    const codeBits = code >> 16
+    // First lengths of symbols are multiples of what extra bits count.
+    const word = (code & 0xffff) | ((length & ((1 << extra) - 1)) << codeBits)
+    store<u32>(lengthWords + (length << 2), word | ((codeBits + extra) << 24))
+  }
+  for (let symbol: u32 = 0; symbol < DISTANCE_SYMBOLS; symbol++) {
+    const extra: u32 = symbol < 4 ? 0 : (symbol >> 1) - 1
+    store<u32>(distanceWords + (symbol << 2), codeOf(distanceCodes, symbol) | (extra << 24))
+  }
+}
