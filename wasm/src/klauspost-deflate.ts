@@ -8,13 +8,13 @@ import {
   forgetHistory,
   history,
   historyBytes,
-  LEAST_BLOCK,
+  MARGIN,
   REACH,
   resetHistory,
 } from './shared/klauspost-history'
 import { encodeLazy, enterDictionary, flushLazy, resetLazy } from './shared/klauspost-lazy'
 import { encodeLevel4, encodeLevel5, encodeLevel6 } from './shared/klauspost-paired'
-import { encodeLevel1, encodeLevel2, encodeLevel3 } from './shared/klauspost-probing'
+import { encodeLevel1, encodeLevel2, encodeLevel3, MARGIN_OF_PAIRS } from './shared/klauspost-probing'
 import { literalsEnd, literals, resetSequences, tokenCount } from './shared/klauspost-sequences'
 import {
   resetWriter,
@@ -137,8 +137,9 @@ function writeBlock(isSync: bool): void {
   }
 }
 
+/** Collects tokens; too short a block has none, nor has one without matches. */
 function encodeBlock(from: i32, bytes: i32): void {
-  if (bytes < (level < 4 && !hashesFive ? LEAST_BLOCK - 4 : LEAST_BLOCK)) return
+  if (bytes < (level == 3 && !hashesFive ? MARGIN_OF_PAIRS : MARGIN) + 2) return
   const end = from + bytes
   switch (level) {
     case 1:

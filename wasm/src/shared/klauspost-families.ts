@@ -50,6 +50,8 @@ export let countsEnd: bool = false
 export let mistakesDistance: bool = false
 /** Levels 1 to 3 hash 5 bytes, not 4. */
 export let hashesFive: bool = false
+/** Level 3 inserts positions inside matches. */
+export let insertsInPairs: bool = false
 /** The lazy encoder takes the dictionary for part of its first block. */
 export let blockHoldsDictionary: bool = false
 /** A new table has to save 1 / 2^n of its estimate. */
@@ -61,7 +63,6 @@ export let literalBlock: i32 = 0
 export function chooseFamily(family: i32, level: i32): bool {
   if (family < C_PRIME || family > K2 || level < -2 || level > 9 || level == -1) return false
   if (level > 6 && family < K2A) return false
-  if (level > 0 && level < 4 && family < J1) return false
   hasWideTables = family <= C
   ignoresDictionary = family == C_PRIME
   endsStored = family <= C
@@ -78,6 +79,7 @@ export function chooseFamily(family: i32, level: i32): bool {
   countsEnd = family >= K2A
   mistakesDistance = family >= J2
   hashesFive = family >= J1
+  insertsInPairs = family >= H2
   blockHoldsDictionary = family == K2A
   if (level < 0) penalty = family <= D ? 4 : family <= F ? 8 : 10
   else penalty = level > 6 ? 8 : family <= D ? 6 : family <= G ? 8 : 7

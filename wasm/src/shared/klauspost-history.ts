@@ -7,8 +7,6 @@ const CAPACITY: i32 = 5 * 65535
 export const REACH: i32 = 32768
 /** Nothing is looked for in the last bytes of a block. */
 export const MARGIN: i32 = 11
-/** Blocks shorter than this hold no matches. */
-export const LEAST_BLOCK: i32 = 13
 
 /** Level -2 and 0, the lazy levels and blocks not yet full keep their bytes here too. Some zeros behind it are read over. */
 export const history = <i32>memory.data(CAPACITY + 65535 + 64, 64)

@@ -1,5 +1,5 @@
 // Levels 4, 5 and 6: a table over 4 bytes and one over 7, whose slots hold two positions at levels 5 and 6. The caller has
-// at least `LEAST_BLOCK` bytes at `start`.
+// at least the margin and 2 bytes more at `start`.
 
 import { cutsShort, hasWideTables, mistakesDistance, probesEnd, probeSkip } from './klauspost-families'
 import {
