@@ -50,8 +50,6 @@ export function writtenBits(): u64 {
 }
 
 /** Writes the low `count` bits, at most 56; the others have to be 0. */
-// @ts-ignore: decorator
-@inline
 export function putBits(bits: u64, count: u32): void {
   const all = pending | (bits << pendingBits)
   const total = pendingBits + count
@@ -92,15 +90,11 @@ export function unfinishedBits(): u32 {
 
 // For loops that write many codes: they keep the three parts of the writer in locals and hand them back.
 
-// @ts-ignore: decorator
-@inline
 export function bitPosition(): usize {
   return at
 }
 
 /** Takes over from a loop: everything before `position`, and fewer than 8 bits more. */
-// @ts-ignore: decorator
-@inline
 export function setBits(position: usize, bits: u64, count: u32): void {
   at = position
   pending = bits

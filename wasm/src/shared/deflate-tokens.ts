@@ -59,22 +59,16 @@ export function codeWord(code: u32, length: u32): u32 {
   return bits | (length << 16)
 }
 
-// @ts-ignore: decorator
-@inline
 export function matchToken(length: u32, distance: u32): u32 {
   return MATCH | ((length - 3) << 15) | (distance - 1)
 }
 
 /** Symbol 257 to 285 of a length. */
-// @ts-ignore: decorator
-@inline
 export function lengthSymbol(length: u32): u32 {
   return FIRST_LENGTH_SYMBOL + load<u8>(lengthSymbols + length - 3)
 }
 
 /** Symbol 0 to 29 of a distance. */
-// @ts-ignore: decorator
-@inline
 export function distanceSymbol(distance: u32): u32 {
   const d = distance - 1
   if (d < 4) return d
@@ -83,14 +77,10 @@ export function distanceSymbol(distance: u32): u32 {
 }
 
 /** Extra bits behind a literal or length symbol. */
-// @ts-ignore: decorator
-@inline
 export function literalSymbolExtraBits(symbol: u32): u32 {
   return symbol < FIRST_LENGTH_SYMBOL ? 0 : <u32>load<u8>(lengthExtraBits + symbol - FIRST_LENGTH_SYMBOL)
 }
 
-// @ts-ignore: decorator
-@inline
 export function distanceSymbolExtraBits(symbol: u32): u32 {
   return symbol < 4 ? 0 : (symbol >> 1) - 1
 }
@@ -121,25 +111,25 @@ export function writeTokens(tokens: usize, count: u32, literalCodes: usize, dist
   let at = bitPosition()
   let bits: u64 = unfinishedByte()
   let size: u32 = unfinishedBits()
-  const end = tokens + (<usize>count << 2)
+  const end = tokens + ((<usize>count) << 2)
   for (let token = tokens; token < end; token += 4) {
     const value = load<u32>(token)
     if (value < MATCH) {
       const word = load<u32>(literalCodes + (value << 2))
-      bits |= <u64>(word & 0xffff) << size
+      bits |= (<u64>(word & 0xffff)) << size
       size += word >> 16
     } else {
       // At most 20 bits of length and 28 of distance on top of the 7 that may wait.
       const length = load<u32>(lengthWords + ((value >> 13) & (0xff << 2)))
-      bits |= <u64>(length >> 8) << size
+      bits |= (<u64>(length >> 8)) << size
       size += length & 0xff
       const d = value & 0x7fff
       const symbol = distanceSymbol(d + 1)
       const extra = distanceSymbolExtraBits(symbol)
       const word = load<u32>(distanceCodes + (symbol << 2))
-      bits |= <u64>(word & 0xffff) << size
+      bits |= (<u64>(word & 0xffff)) << size
       size += word >> 16
-      bits |= <u64>(d & ((1 << extra) - 1)) << size
+      bits |= (<u64>(d & ((1 << extra) - 1))) << size
       size += extra
     }
     store<u64>(at, bits)
@@ -157,8 +147,8 @@ export function writeLiterals(from: usize, count: u32, literalCodes: usize): voi
   let size: u32 = unfinishedBits()
   const end = from + count
   for (let byte = from; byte < end; byte++) {
-    const word = load<u32>(literalCodes + (<u32>load<u8>(byte) << 2))
-    bits |= <u64>(word & 0xffff) << size
+    const word = load<u32>(literalCodes + ((<u32>load<u8>(byte)) << 2))
+    bits |= (<u64>(word & 0xffff)) << size
     size += word >> 16
     store<u64>(at, bits)
     at += size >> 3

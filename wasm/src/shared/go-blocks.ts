@@ -32,24 +32,18 @@ export function resetBlocks(): void {
   memory.fill(distanceCounts, 0, DISTANCE_SYMBOLS * 4)
 }
 
-// @ts-ignore: decorator
-@inline
 function increment(counts: usize, symbol: u32): void {
   const count = counts + (symbol << 2)
   store<u32>(count, load<u32>(count) + 1)
 }
 
 /** Adds a literal to the block: stores its token and counts it. */
-// @ts-ignore: decorator
-@inline
 export function addLiteral(token: usize, byte: u32): void {
   store<u32>(token, byte)
   increment(literalCounts, byte)
 }
 
 /** Adds a match to the block: stores its token and counts it. */
-// @ts-ignore: decorator
-@inline
 export function addMatch(token: usize, length: u32, distance: u32): void {
   store<u32>(token, matchToken(length, distance))
   increment(literalCounts, lengthSymbol(length))
@@ -89,7 +83,7 @@ export function writeCheapestBlock(count: u32, raw: usize, rawBytes: u32): void 
 
 /** Writes a block of level 1: dynamic, or stored when that gains less than a sixteenth. Counts the tokens itself. */
 export function writeFastBlock(count: u32, raw: usize, rawBytes: u32): void {
-  const end = tokens + (<usize>count << 2)
+  const end = tokens + ((<usize>count) << 2)
   for (let token = tokens; token < end; token += 4) {
     const value = load<u32>(token)
     if (value < MATCH) {

@@ -84,7 +84,7 @@ export function setHistory(from: usize, count: u32): void {
   position = size
   end = size
   blockStart = size
-  bufferStart = -<i64>size
+  bufferStart = -(<i64>size)
   // Checkpoints count input bytes from the start of the buffer, which here is another one.
   lastFlush = i64.MAX_VALUE >> 1
   for (let place: u32 = 0; place + NO_MATCH < size; place++) enter(keyAt(place), place)
@@ -135,15 +135,11 @@ function decide(isFlushing: bool): void {
 }
 
 /** Four bytes as the hash takes them. */
-// @ts-ignore: decorator
-@inline
 function keyAt(index: u32): u32 {
   return bswap(load<u32>(buffer + index))
 }
 
 /** Makes `index` the head of its chain; returns the head before, for `link`. */
-// @ts-ignore: decorator
-@inline
 function makeHead(key: u32, index: u32): u32 {
   const slot = heads + (((key * HASH_FACTOR) >> (32 - HASH_BITS)) << 1)
   const before = <u32>load<u16>(slot)
@@ -151,21 +147,15 @@ function makeHead(key: u32, index: u32): u32 {
   return before
 }
 
-// @ts-ignore: decorator
-@inline
 function link(index: u32, before: u32): void {
   store<u16>(links + (((index + 1) & (WINDOW - 1)) << 1), before)
 }
 
-// @ts-ignore: decorator
-@inline
 function enter(key: u32, index: u32): void {
   link(index, makeHead(key, index))
 }
 
 /** The least place that is in reach. */
-// @ts-ignore: decorator
-@inline
 function reachOf(index: u32): u32 {
   return index > WINDOW ? index - WINDOW + 1 : 1
 }
@@ -174,8 +164,6 @@ function reachOf(index: u32): u32 {
  * The longest match at `index` along the chain that starts at place `candidate`, the nearest of equals; length << 16 |
  * distance, or 0. The chain must not hold `index` itself yet: so the place a window back still has its own link.
  */
-// @ts-ignore: decorator
-@inline
 function longestMatch(index: u32, candidate: u32, reach: u32, ahead: u32): u32 {
   const here = buffer + index
   const look = min(MAX_MATCH, ahead)
@@ -204,8 +192,6 @@ function longestMatch(index: u32, candidate: u32, reach: u32, ahead: u32): u32 {
   return found
 }
 
-// @ts-ignore: decorator
-@inline
 function commonBytes(a: usize, b: usize, limit: u32): u32 {
   let size: u32 = 0
   do {
@@ -352,7 +338,14 @@ function isResumable(border: u32, waits: bool): bool {
 }
 
 /** Goes on at a border, behind `count` bytes of input: the last window, or all there were. */
-export function resumeChains(border: i64, waits: bool, matchLength: u32, matchDistance: u32, from: usize, count: u32): void {
+export function resumeChains(
+  border: i64,
+  waits: bool,
+  matchLength: u32,
+  matchDistance: u32,
+  from: usize,
+  count: u32,
+): void {
   const next = border + <i64>waits
   bufferStart = next < <i64>SLIDE_AT ? 0 : ((next - SLIDE_AT) / WINDOW + 1) * WINDOW
   position = <u32>(next - bufferStart)

@@ -75,27 +75,19 @@ function encodeBlock(): void {
   filled = 0
 }
 
-// @ts-ignore: decorator
-@inline
 function slotOf(value: u32): usize {
   return table + (((value * HASH_FACTOR) >> (32 - HASH_BITS)) << 3)
 }
 
 /** Whether the value stood at `position` lately; the slot then says the same four bytes. */
-// @ts-ignore: decorator
-@inline
 function isNear(entry: u64, value: u32, position: i32): bool {
   return <u32>entry == value && position - <i32>(entry >> 32) <= MAX_DISTANCE
 }
 
-// @ts-ignore: decorator
-@inline
 function remember(slot: usize, value: u32, position: i32): void {
-  store<u64>(slot, <u64>value | (<u64>(<u32>position) << 32))
+  store<u64>(slot, <u64>value | ((<u64>(<u32>position)) << 32))
 }
 
-// @ts-ignore: decorator
-@inline
 function addLiterals(token: usize, from: i32, to: i32): usize {
   for (let at = from; at < to; at++) {
     store<u32>(token, load<u8>(block + at))
@@ -157,8 +149,6 @@ function addRest(token: usize, from: i32, to: i32): u32 {
 }
 
 /** Four bytes are known to match; more only where the bytes of the source are still here. */
-// @ts-ignore: decorator
-@inline
 function matchLength(at: i32, distance: i32, size: i32): i32 {
   let length: i32 = 4
   if (at + 4 - distance < -historyBytes) return length
