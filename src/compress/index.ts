@@ -9,5 +9,7 @@ export {
   DETECTION_BYTES,
 } from './decompress.ts'
 export { gunzip } from './gunzip.ts'
+export { type GzipHeader, parseGzipHeader } from './gzip-header.ts'
+export { type GzipMember, gzipMembers, type RangeOpener } from './gzip-members.ts'
 export { unzstd, type UnzstdOptions, zstdFrames } from './unzstd.ts'
 export type { ZstdFrame, ZstdFrameHeader } from './zstd-walker.ts'
