@@ -31,6 +31,7 @@ const HUFFMAN_ONLY: i32 = -2
 const DEFAULT: i32 = -1
 const STORED: i32 = 0
 const FAST: i32 = 1
+const FIRST_LAZY: i32 = 4
 
 /** Modes of `flush`. */
 const SYNC: i32 = 0
@@ -152,10 +153,12 @@ export function checkpointState(): i32 {
 
 /**
  * Goes on at a checkpoint, right after `begin`; the `count` bytes of input before it, at most 32,768, lie in the input
- * buffer. 0 when this encoder can't.
+ * buffer. 0 when this encoder can't, or the state is none it could be in.
  */
 export function resume(inputBytes: f64, bits: f64, state: i32, count: i32): i32 {
-  if (level == FAST || level == 2 || level == 3) return 0
+  if (level >= FAST && level < FIRST_LAZY) return 0
+  if (unfinishedOf(state) >> (<u32>(<u64>bits) & 7) != 0) return 0
+  if (lengthIn(state) > 3 && (level <= FAST || !waitsIn(state))) return 0
   resumeBits(<u64>bits, unfinishedOf(state))
   blocksEnd = <i64>inputBytes
   if (level > FAST) {

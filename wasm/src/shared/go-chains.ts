@@ -128,7 +128,8 @@ function slide(): void {
 }
 
 function decide(isFlushing: bool): void {
-  if (end - position < LOOK_AHEAD && !isFlushing) return
+  // Right after a resumption `position` may be one ahead of `end`.
+  if (end < position + LOOK_AHEAD && !isFlushing) return
   if (enterFrom >= 0) enterResumed()
   if (lazyBelow != 0) decideLazily(isFlushing)
   else decideGreedily(isFlushing)
@@ -361,6 +362,9 @@ export function resumeChains(
 
 /** Enters the history of a resumed stream, now that the bytes behind it are here. */
 function enterResumed(): void {
+  // A checkpoint that promises bytes which never come is a false one: no harm may come of it.
+  position = min(position, end)
+  if (length > end - position + 1) length = NO_MATCH
   const stop = min<i32>(position, <i32>end - <i32>NO_MATCH)
   for (let index = enterFrom; index < stop; index++) enter(keyAt(index), index)
   enterFrom = -1

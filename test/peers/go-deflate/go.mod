@@ -1,0 +1,3 @@
+module tare.test/go-deflate
+
+go 1.21
