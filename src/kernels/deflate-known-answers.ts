@@ -1,7 +1,7 @@
 import type { DeflateKernelName, DeflateParameters } from './deflate-kernel.ts'
 
 /** What the self-checks encode: enough that every level searches it. */
-export const KNOWN_INPUT =
+export const KNOWN_INPUT: string =
   'kernels are pure: bytes in, bytes out, and no policy, no policy, no policy at all; ' +
   'and of the bytes that come out none depends on the machine: bytes in, bytes out.'
 
@@ -32,5 +32,26 @@ export const KNOWN_ANSWERS: Readonly<
     },
   ],
   'klauspost-deflate': [],
-  'zlib-deflate': [],
+  'zlib-deflate': [
+    {
+      parameters: { family: 0, level: 1, parameter: 9 },
+      stream:
+        '6d8dc10dc42010035b71012805e4aad9804fa0835d049b47ba3f14e5999f258fc73f0e659d9041f47370c77139278a8627d9e901a2096ae8564bbcc26b8438a4d6cfcdda179ef9183caf2a5a23966b6d9548ecd434617a734d622efa7ebefd01',
+    },
+    {
+      parameters: { family: 0, level: 6, parameter: 8 },
+      stream:
+        '6d8dc10d843010035b710111051cd52c894f8908bb51581e744f403cf959f278bcb22beb0ee9443b3a7f584ee78ea2e14d76788068821a9ad512cff019210ea9757e58fbc3335f83e75145db78bbc64089c4464d43ae0fb749cc45bfcfa70b',
+    },
+    {
+      parameters: { family: 1, level: 3, parameter: 0 },
+      stream:
+        '6d8dc10dc42010035b71012805e4aad9804fa0835d049b47ba3f14e5999f258fc73f0e659d9041f47370c77139278a8627d9e901a2096ae8564bbcc26b8438a4d6cfcdda179ef9183caf2a5a23966b6d9548ecd434617a734d622efa7ebefd01',
+    },
+    {
+      parameters: { family: 1, level: 9, parameter: 0 },
+      stream:
+        '6d8dc10d843010035b710111051cd52c894f8908bb51581e744f403cf959f278bcb22beb0ee9443b3a7f584ee78ea2e14d76788068821a9ad512cff019210ea9757e58fbc3335f83e75145db78bbc64089c4464d43ae0fb749cc45bfcfa70b',
+    },
+  ],
 }
