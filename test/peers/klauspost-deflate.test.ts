@@ -23,6 +23,19 @@ describe('DeflateKernel of klauspost/compress', { skip: skipWithout('go') }, asy
     }
   }
 
+  test('writes the same when positions have to be made small again', async (t) => {
+    await using encoder = await buildOrSkip(t, () => KlauspostEncoder.build('1.20.3'))
+    if (encoder === undefined) return
+    const corpus = DEFLATE_INPUTS.mixed(36_000_000, 36)
+    const whole = { start: 0, dictionary: 0, block: 0, writes: [corpus.length], flushes: [] }
+    const jobs = [1, 2, 3, 4, 5, 6, 7, 9].map((level) => ({ ...whole, level }))
+    const streams = await encoder.encode(corpus, jobs)
+    for (const [index, job] of jobs.entries()) {
+      const actual = encode(kernel, 15, corpus, job)
+      assert.equal(Buffer.compare(actual, streams[index] ?? new Uint8Array(0)), 0, `level ${job.level}`)
+    }
+  })
+
   test('writes what the library of Go 1.27 writes, as family 15', async (t) => {
     await using encoder = await buildOrSkip(t, () => GoEncoder.build('go1.27.4'))
     if (encoder === undefined) return
