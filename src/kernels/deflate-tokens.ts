@@ -94,6 +94,7 @@ interface DeflateTokensExports {
 const INPUT_BYTES = 0x10000
 const WRITTEN_TOKENS = 0x4000
 const CODE_LENGTH_CODES = 19
+const MAX_CODE_LENGTHS = 316
 const BLOCK_TYPES = ['stored', 'fixed', 'dynamic'] as const
 
 /** Offsets in the kernel's header record, see `wasm/src/shared/deflate-format.ts`. */
@@ -108,6 +109,7 @@ const HEADER = {
   symbols: 28,
   codeLengthLengths: 32,
   sequence: 52,
+  bytes: 684,
 } as const
 
 /** What `inflate` of the kernel gives. */
@@ -198,7 +200,12 @@ export class TokenInflater {
         case STATUS.blockBegins: {
           const startBit = this.#block.startBit
           this.#block = { firstToken: this.#tokens, plainStart: this.#plainBytes, startBit }
-          yield { kind: 'block', header: this.#header(), startBit, headerEndBit: kernel.inflateBit() }
+          yield {
+            kind: 'block',
+            header: readHeader(kernel.memory, kernel.inflateHeaderAt()),
+            startBit,
+            headerEndBit: kernel.inflateBit(),
+          }
           break
         }
         case STATUS.tokens:
@@ -235,26 +242,6 @@ export class TokenInflater {
     this.#plainBytes += plain.length
     return { kind: 'tokens', tokens, plain }
   }
-
-  #header(): BlockHeader {
-    const { buffer } = this.#kernel.memory
-    const at = this.#kernel.inflateHeaderAt()
-    const record = new DataView(buffer, at)
-    const field = (offset: number): number => record.getUint32(offset, true)
-    const isFinal = field(HEADER.isFinal) === 1
-    const type = BLOCK_TYPES[field(HEADER.type)] ?? 'fixed'
-    if (type === 'stored') {
-      return { type, isFinal, storedBytes: field(HEADER.storedBytes), padding: field(HEADER.padding) }
-    }
-    if (type === 'fixed') return { type, isFinal }
-    const codes: DynamicCodes = {
-      literals: field(HEADER.literals),
-      distances: field(HEADER.distances),
-      codeLengthLengths: new Uint8Array(buffer, at + HEADER.codeLengthLengths, field(HEADER.sent)).slice(),
-      sequence: new Uint16Array(buffer, at + HEADER.sequence, field(HEADER.symbols)).slice(),
-    }
-    return { type, isFinal, codes }
-  }
 }
 
 /**
@@ -284,27 +271,8 @@ export class TokenWriter {
   /** @throws TareError `CORRUPT_PATCH` when no stream can have this header */
   beginBlock(header: BlockHeader): Uint8Array {
     const kernel = this.#kernel
-    const at = kernel.writeHeaderAt()
-    const record = new DataView(kernel.memory.buffer, at)
-    const set = (offset: number, value: number): void => record.setUint32(offset, value, true)
-    set(HEADER.type, BLOCK_TYPES.indexOf(header.type))
-    set(HEADER.isFinal, header.isFinal ? 1 : 0)
-    if (header.type === 'stored') {
-      set(HEADER.storedBytes, header.storedBytes)
-      set(HEADER.padding, header.padding)
-      this.#storedLeft = header.storedBytes
-    } else if (header.type === 'dynamic') {
-      const { literals, distances, codeLengthLengths, sequence } = header.codes
-      if (codeLengthLengths.length > CODE_LENGTH_CODES || sequence.length > literals + distances || literals > 286) {
-        throw unwritable('a block describes too many codes')
-      }
-      set(HEADER.literals, literals)
-      set(HEADER.distances, distances)
-      set(HEADER.sent, codeLengthLengths.length)
-      set(HEADER.symbols, sequence.length)
-      new Uint8Array(kernel.memory.buffer).set(codeLengthLengths, at + HEADER.codeLengthLengths)
-      new Uint16Array(kernel.memory.buffer, at + HEADER.sequence, sequence.length).set(sequence)
-    }
+    storeHeader(kernel.memory, kernel.writeHeaderAt(), header)
+    if (header.type === 'stored') this.#storedLeft = header.storedBytes
     return this.#output(kernel.writeHeader(), 'a block describes codes that cannot be')
   }
 
@@ -342,6 +310,53 @@ export class TokenWriter {
   #output(bytes: number, trouble: string): Uint8Array {
     if (bytes < 0) throw unwritable(trouble)
     return new Uint8Array(this.#kernel.memory.buffer, this.#kernel.writeOutputAt(), bytes).slice()
+  }
+}
+
+/** The header in a kernel's record. */
+export function readHeader(memory: KernelMemory, at: number): BlockHeader {
+  const record = new DataView(memory.buffer, at)
+  const field = (offset: number): number => record.getUint32(offset, true)
+  const isFinal = field(HEADER.isFinal) === 1
+  const type = BLOCK_TYPES[field(HEADER.type)] ?? 'fixed'
+  if (type === 'stored') {
+    return { type, isFinal, storedBytes: field(HEADER.storedBytes), padding: field(HEADER.padding) }
+  }
+  if (type === 'fixed') return { type, isFinal }
+  const codes: DynamicCodes = {
+    literals: field(HEADER.literals),
+    distances: field(HEADER.distances),
+    codeLengthLengths: new Uint8Array(memory.buffer, at + HEADER.codeLengthLengths, field(HEADER.sent)).slice(),
+    sequence: new Uint16Array(memory.buffer, at + HEADER.sequence, field(HEADER.symbols)).slice(),
+  }
+  return { type, isFinal, codes }
+}
+
+/**
+ * Puts a header into a kernel's record.
+ *
+ * @throws TareError `CORRUPT_PATCH` when it doesn't fit there
+ */
+export function storeHeader(memory: KernelMemory, at: number, header: BlockHeader): void {
+  new Uint8Array(memory.buffer, at, HEADER.bytes).fill(0)
+  const record = new DataView(memory.buffer, at)
+  const set = (offset: number, value: number): void => record.setUint32(offset, value, true)
+  set(HEADER.type, BLOCK_TYPES.indexOf(header.type))
+  set(HEADER.isFinal, header.isFinal ? 1 : 0)
+  if (header.type === 'stored') {
+    set(HEADER.storedBytes, header.storedBytes)
+    set(HEADER.padding, header.padding)
+  } else if (header.type === 'dynamic') {
+    const { literals, distances, codeLengthLengths, sequence } = header.codes
+    if (codeLengthLengths.length > CODE_LENGTH_CODES || sequence.length > MAX_CODE_LENGTHS) {
+      throw unwritable('a block describes too many codes')
+    }
+    set(HEADER.literals, literals)
+    set(HEADER.distances, distances)
+    set(HEADER.sent, codeLengthLengths.length)
+    set(HEADER.symbols, sequence.length)
+    new Uint8Array(memory.buffer).set(codeLengthLengths, at + HEADER.codeLengthLengths)
+    new Uint16Array(memory.buffer, at + HEADER.sequence, sequence.length).set(sequence)
   }
 }
 

@@ -16,4 +16,19 @@ export {
   TokenInflater,
   TokenWriter,
 } from './deflate-tokens.ts'
+export {
+  compileTokenCoderKernel,
+  type MatchSearch,
+  TOKEN_CODER,
+  TokenCoderKernel,
+} from './token-coder.ts'
 export type { KernelModule } from './web-assembly.ts'
+export {
+  type DeflateCheckpoint,
+  DeflateKernel,
+  type DeflateKernelName,
+  type DeflateParameters,
+} from './deflate-kernel.ts'
+export { encodePgzipBlock, PGZIP_DICTIONARY_BYTES, pgzipDictionary, type PgzipParameters } from './pgzip-framing.ts'
+export { encodePigzBlock, PIGZ_DICTIONARY_BYTES, type PigzParameters } from './pigz-framing.ts'
+export { DeflateKernels, type EncoderSpec, kernelOf, parametersOf, type StreamEncoder } from './stream-encoder.ts'
