@@ -5,18 +5,17 @@
 const C_PRIME = 1
 const C = 2
 const D = 3
-const E = 4
 const F = 5
 const G = 6
-const H1 = 7
-const H2 = 8
-const I = 9
-const J0 = 10
-const J1 = 11
-const J2 = 12
-const K1 = 13
-const K2A = 14
-const K2 = 15
+const H1A = 7
+const H1B = 8
+const H2 = 9
+const J0 = 11
+const J1 = 12
+const J2 = 13
+const J3 = 14
+const K2A = 16
+const K2 = 17
 
 /** Hash tables twice as large. */
 export let hasWideTables: bool = false
@@ -54,6 +53,12 @@ export let hashesFive: bool = false
 export let insertsInPairs: bool = false
 /** The lazy encoder takes the dictionary for part of its first block. */
 export let blockHoldsDictionary: bool = false
+/** The lazy encoder is the first one: no costs, no look at what follows a match, tables that never stay open. */
+export let isPlainLazy: bool = false
+/** The lazy encoder looks at what follows a match from 2 bytes before its end, and weighs costs differently. */
+export let looksInside: bool = false
+/** Level 9 counts all bytes of its window for their cost, not the next 32,768. */
+export let countsWindow: bool = false
 /** A new table has to save 1 / 2^n of its estimate. */
 export let penalty: u32 = 0
 /** Bytes of a block of level -2. */
@@ -62,7 +67,7 @@ export let literalBlock: i32 = 0
 /** False when the family has no such level. */
 export function chooseFamily(family: i32, level: i32): bool {
   if (family < C_PRIME || family > K2 || level < -2 || level > 9 || level == -1) return false
-  if (level > 6 && family < K2A) return false
+  if (level > 6 && family == H1A) return false
   hasWideTables = family <= C
   ignoresDictionary = family == C_PRIME
   endsStored = family <= C
@@ -72,15 +77,18 @@ export function chooseFamily(family: i32, level: i32): bool {
   probesEnd = family >= F
   probeSkip = family >= J0 ? 2 : 0
   cutsShort = family <= H2
-  fixedBelow = family <= G ? 0 : family == H1 ? u32.MAX_VALUE : 250
+  fixedBelow = family <= G ? 0 : family <= H1B ? u32.MAX_VALUE : 250
   looksForNoise = family >= H2
   estimatesEnd = family >= H2
-  describesAll = family <= J2
+  describesAll = family <= J3
   countsEnd = family >= K2A
-  mistakesDistance = family >= J2
+  mistakesDistance = family >= J3
   hashesFive = family >= J1
   insertsInPairs = family >= H2
-  blockHoldsDictionary = family == K2A
+  blockHoldsDictionary = family <= K2A
+  isPlainLazy = family <= G
+  looksInside = family <= J1
+  countsWindow = family < K2A
   if (level < 0) penalty = family <= D ? 4 : family <= F ? 8 : 10
   else penalty = level > 6 ? 8 : family <= D ? 6 : family <= G ? 8 : 7
   literalBlock = family <= D ? 65535 : 32768

@@ -1,22 +1,23 @@
 // Levels 7, 8 and 9: hash chains, one match put off until the next position was tried, and a look at what follows a match.
 // Indexes count from the start of a window of 64 KiB that moves by its half.
 
-import { blockHoldsDictionary } from './klauspost-families'
+import { blockHoldsDictionary, countsWindow, isPlainLazy, looksInside } from './klauspost-families'
 import { hash4, history, tables } from './klauspost-history'
 import { buildCodes, MAX_CODE_BITS } from './go-huffman'
 import { distanceSymbol, distanceSymbolExtraBits, lengthSymbol, literalSymbolExtraBits } from './deflate-tokens'
 import { addLiteral, addMatch, resetSequences, tokenCount } from './klauspost-sequences'
-import { writeTokens } from './klauspost-writer'
+import { writeClosed, writeTokens } from './klauspost-writer'
 
 const HALF: i32 = 32768
 const WINDOW: i32 = 2 * HALF
 const LEAST: i32 = 4
 const MOST: i32 = 258
 const AHEAD: i32 = LEAST + MOST
-const MOST_TOKENS: u32 = 32768
 /** A block start that has left the window, or a block of more bytes than can be stored. */
 const UNKNOWN: i32 = i32.MAX_VALUE
 const HASH_BITS: u32 = 17
+/** Where the first lazy encoder takes matches of 4 bytes from. */
+const NEAR: i32 = 4096
 /** A match at the longest distance: the original looks up the code of the distance after it. */
 const FARTHEST_EXTRA_BITS: i32 = 6
 
@@ -37,6 +38,7 @@ let nice: i32 = 0
 let chain: i32 = 0
 let lazy: i32 = 0
 let weighsCost: bool = false
+let mostTokens: u32 = 0
 
 let index: i32 = 0
 let filled: i32 = 0
@@ -50,10 +52,17 @@ let insertLimit: i32 = 0
 
 export function resetLazy(level: i32): void {
   memory.fill(tables, 0, (4 << HASH_BITS) + 4 * HALF)
-  nice = level == 7 ? 16 : level == 8 ? 40 : 258
-  chain = level == 7 ? 24 : level == 8 ? 64 : 1024
-  lazy = level == 7 ? 12 : level == 8 ? 30 : 258
-  weighsCost = level == 9
+  if (isPlainLazy) {
+    nice = level == 9 ? 258 : 24
+    chain = level == 7 ? 16 : level == 8 ? 64 : 4096
+    lazy = level == 7 ? 8 : level == 8 ? 16 : 258
+  } else {
+    nice = level == 7 ? 16 : level == 8 ? 40 : 258
+    chain = level == 7 ? 24 : level == 8 ? 64 : 1024
+    lazy = level == 7 ? 12 : level == 8 ? 30 : 258
+  }
+  weighsCost = level == 9 && !isPlainLazy
+  mostTokens = isPlainLazy ? 16384 : 32768
   offset = 1
   index = 0
   filled = 0
@@ -114,7 +123,8 @@ function rebase(): void {
 // @ts-ignore: decorator
 @inline
 function headOf(at: i32): usize {
-  return heads + (hash4(load<u32>(window + at), HASH_BITS) << 2)
+  const bytes = load<u32>(window + at)
+  return heads + (hash4(isPlainLazy ? bswap(bytes) : bytes, HASH_BITS) << 2)
 }
 
 /** Puts an index in front of its chain; gives the position that was there. */
@@ -149,7 +159,8 @@ function common(a: i32, b: i32, most: i32): i32 {
 /** The block ends in front of `end`. */
 function cut(end: i32, isSync: bool): void {
   const bytes = blockStart <= end ? <u32>(end - blockStart) : <u32>UNKNOWN
-  writeTokens(window + blockStart, bytes, isSync)
+  if (isPlainLazy) writeClosed(window + blockStart, bytes)
+  else writeTokens(window + blockStart, bytes, isSync)
   blockStart = end
   resetSequences()
 }
@@ -158,7 +169,7 @@ function cut(end: i32, isSync: bool): void {
 @inline
 function putLiteral(at: i32, isSync: bool): void {
   addLiteral(load<u8>(window + at))
-  if (tokenCount() == MOST_TOKENS) cut(index, isSync)
+  if (tokenCount() == mostTokens) cut(index, isSync)
 }
 
 /** Decides positions: all of them when flushing, else those with enough bytes ahead. */
@@ -194,38 +205,60 @@ function run(isFlush: bool): void {
 
 /** The match at the position before this one is the one to take, unless its end leads to a better one. */
 function takeLast(lastLength: i32, lastDistance: i32, ahead: i32, lowest: i32, isSync: bool): void {
-  const at = index - 1
-  if (lastLength < MOST - 2 && at + lastLength < insertLimit) {
-    const from = load<i32>(headOf(at + lastLength)) - offset - lastLength
-    if (at - from != lastDistance && from > lowest + 2) {
-      const longer = common(at + 2, from + 2, min(ahead, MOST + 2) - 2)
-      if (longer > lastLength) {
-        lastLength = longer
-        lastDistance = at - from
-        for (let i = 1; i >= 0; i--) {
-          if (lastLength < MOST && load<u8>(window + at + i) == load<u8>(window + from + i)) {
-            lastLength++
-            continue
-          }
-          for (let j = 0; j <= i; j++) {
-            putLiteral(at + j, isSync)
-            index++
-            insert(index)
-          }
-          break
-        }
-      }
-    }
+  found = lastLength
+  away = lastDistance
+  if (!isPlainLazy) {
+    if (looksInside) lookInside(ahead, lowest)
+    else lookBehind(ahead, lowest, isSync)
+    dry = 0
   }
-  addMatch(lastLength, lastDistance)
-  const next = index + lastLength - 1
+  addMatch(found, away)
+  const next = index + found - 1
   const end = min(next, insertLimit)
   for (let i = index + 1; i < end; i++) link(i)
   index = next
   isWaiting = false
   length = LEAST - 1
-  dry = 0
-  if (tokenCount() == MOST_TOKENS) cut(index, isSync)
+  if (tokenCount() == mostTokens) cut(index, isSync)
+}
+
+/** The match that `takeLast` takes. */
+let found: i32 = 0
+let away: i32 = 0
+
+/** Where the last 2 bytes of the match and the next 2 came before, a longer match may have started. */
+function lookInside(ahead: i32, lowest: i32): void {
+  const at = index - 1
+  if (at + found + 2 >= insertLimit) return
+  const from = load<i32>(headOf(at + found - 2)) - offset - found + 2
+  if (from <= lowest) return
+  const longer = common(at, from, min(ahead, MOST))
+  if (longer <= found) return
+  found = longer
+  away = at - from
+}
+
+/** The same for the 4 bytes behind the match. The first 2 bytes of what is found may differ, and then are literals. */
+function lookBehind(ahead: i32, lowest: i32, isSync: bool): void {
+  const at = index - 1
+  if (found >= MOST - 2 || at + found >= insertLimit) return
+  const from = load<i32>(headOf(at + found)) - offset - found
+  if (at - from == away || from <= lowest + 2) return
+  const longer = common(at + 2, from + 2, min(ahead, MOST + 2) - 2)
+  if (longer <= found) return
+  found = longer
+  away = at - from
+  for (let i = 1; i >= 0; i--) {
+    if (found >= MOST || load<u8>(window + at + i) != load<u8>(window + from + i)) {
+      for (let j = 0; j <= i; j++) {
+        putLiteral(at + j, isSync)
+        index++
+        insert(index)
+      }
+      return
+    }
+    found++
+  }
 }
 
 /** The byte before this one is a literal, and more of them where nothing was found for long. */
@@ -239,11 +272,11 @@ function advance(isSync: bool): void {
   dry = (dry + 1) & 0xffff
   putLiteral(index - 1, isSync)
   index++
-  if (dry <= chain) return
-  const skipped = 1 + ((dry - chain) >> 6)
+  if (dry <= (isPlainLazy ? 31 : chain)) return
+  const skipped = isPlainLazy ? dry >> 5 : 1 + ((dry - chain) >> 6)
   for (let i = 0; i < skipped && index < filled - 1; i++) {
     putLiteral(index - 1, isSync)
-    insert(index)
+    if (!isPlainLazy) insert(index)
     index++
   }
   isWaiting = false
@@ -257,12 +290,12 @@ function search(from: i32, ahead: i32, lowest: i32): void {
   let wanted = load<u8>(window + index + length)
   for (let tries = chain; tries > 0; tries--) {
     if (load<u8>(window + candidate + length) == wanted) {
-      const found = common(index, candidate, look)
-      if (found > length) {
-        length = found
+      const same = common(index, candidate, look)
+      if (same > length && (!isPlainLazy || same > LEAST || index - candidate <= NEAR)) {
+        length = same
         distance = index - candidate
-        if (found >= enough) return
-        wanted = load<u8>(window + index + found)
+        if (same >= enough) return
+        wanted = load<u8>(window + index + same)
       }
     }
     if (candidate <= lowest) return
@@ -275,21 +308,22 @@ function search(from: i32, ahead: i32, lowest: i32): void {
 function searchByCost(from: i32, ahead: i32, lowest: i32): void {
   const look = min(MOST, ahead)
   const enough = min(nice, look)
-  let best = 4
+  let best = looksInside ? 0 : 4
+  const base = looksInside ? 6 : 3
   let candidate = from
   let wanted = load<u8>(window + index + length)
   for (let tries = chain; tries > 0; tries--) {
     if (load<u8>(window + candidate + length) == wanted) {
-      const found = common(index, candidate, look)
-      if (found > length) {
-        const away = index - candidate
-        const gain = costUpTo(index + found) - costUpTo(index) - extraOfDistance(away) - 3 - extraOfLength(found)
+      const same = common(index, candidate, look)
+      if (same > length) {
+        const back = index - candidate
+        const gain = costUpTo(index + same) - costUpTo(index) - extraOfDistance(back) - base - extraOfLength(same)
         if (gain > best) {
           best = gain
-          length = found
-          distance = away
-          if (found >= enough) return
-          wanted = load<u8>(window + index + found)
+          length = same
+          distance = back
+          if (same >= enough) return
+          wanted = load<u8>(window + index + same)
         }
       }
     }
@@ -308,24 +342,26 @@ function costUpTo(at: i32): i32 {
 /** Extra bits of the distance's code, or rather of the distance after it. */
 // @ts-ignore: decorator
 @inline
-function extraOfDistance(away: i32): i32 {
-  return away == HALF ? FARTHEST_EXTRA_BITS : distanceSymbolExtraBits(distanceSymbol(away + 1))
+function extraOfDistance(back: i32): i32 {
+  return back == HALF ? FARTHEST_EXTRA_BITS : distanceSymbolExtraBits(distanceSymbol(back + 1))
 }
 
 // @ts-ignore: decorator
 @inline
-function extraOfLength(found: i32): i32 {
-  return literalSymbolExtraBits(lengthSymbol(found))
+function extraOfLength(bytes: i32): i32 {
+  return literalSymbolExtraBits(lengthSymbol(bytes))
 }
 
-/** What the bytes ahead would cost as literals with a code of their own; bytes not met in the first 32,768 cost nothing. */
+/** What the bytes ahead would cost as literals with a code of their own; bytes not met in the sample cost nothing. */
 function prepareCosts(): void {
   memory.fill(costCounts, 0, 4 * 256)
-  const sample = min(filled - index, HALF)
+  const sample = countsWindow ? filled - index : min(filled - index, HALF)
   for (let at = window + index; at < window + index + sample; at++) {
     const count = costCounts + (<i32>load<u8>(at) << 2)
     store<u32>(count, load<u32>(count) + 1)
   }
+  // The original counts with 16 bits.
+  if (sample == WINDOW) for (let at = costCounts; at < costCodes; at += 4) store<u16>(at, 0, 2)
   buildCodes(costCounts, 256, MAX_CODE_BITS, costCodes)
   let cost = 0
   store<i32>(literalCost + (index << 2), 0)

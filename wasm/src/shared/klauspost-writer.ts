@@ -130,7 +130,8 @@ function writeFitting(from: usize, bytes: u32, isSync: bool): void {
   let literalsSent = LITERAL_SYMBOLS
   let distancesSent = DISTANCE_SYMBOLS
   if (isSync || !describesAll) {
-    literalsSent = usedSymbols(literalCounts, LITERAL_SYMBOLS)
+    // 1.18.1 has no room for the end of the block where there is no match, and writes what can't be read.
+    literalsSent = max(usedSymbols(literalCounts, LITERAL_SYMBOLS), FIRST_LENGTH_SYMBOL)
     distancesSent = usedDistances()
   }
   const stored = storedBits(bytes)
@@ -224,6 +225,24 @@ function writeFilled(from: usize, bytes: u32, isSync: bool): void {
   }
   writeSequences(literals, sequences, literalCodes, distanceCodes)
   if (isSync) closeTable()
+}
+
+/** A block of its own, however small the table: for the lazy levels of families up to G. */
+export function writeClosed(from: usize, bytes: u32): void {
+  closeSequences()
+  countBytes(literals, <u32>(literalsEnd - literals))
+  store<u32>(literalCounts, 1, END_OF_BLOCK << 2)
+  const literalsSent = usedSymbols(literalCounts, LITERAL_SYMBOLS)
+  const distancesSent = usedDistances()
+  const extra = extraBits(literalCounts, distanceCounts)
+  const fixed = codedTokens(fixedLiteralCodes, fixedDistanceCodes) + extra + 3
+  const dynamic = prepareTable(literalsSent, distancesSent) + codedTokens(literalCodes, distanceCodes) + extra
+  if (storedBits(bytes) < min(fixed, dynamic)) writeStored(from, bytes)
+  else if (dynamic < fixed) {
+    writeHeader(false)
+    writeSequences(literals, sequences, literalCodes, distanceCodes)
+    putCode(load<u32>(literalCodes, END_OF_BLOCK << 2))
+  } else writeFixed()
 }
 
 /** Counts 1 for what doesn't occur; gives how many symbols that were. */
