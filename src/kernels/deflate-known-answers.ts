@@ -31,7 +31,43 @@ export const KNOWN_ANSWERS: Readonly<
         '6c8dc10dc32010045bd902500a48aab9c046a0e03d04e787bb8f62f9e9df3c46335f4eb12fd824c63ef9c4fb082e34a58b7c8f0453811cc37bcb47ba4558c07a7f9dae7f10955721aa05b26ffcb720175138a8b2e03abdcd726dba9f3f7e010000ffff',
     },
   ],
-  'klauspost-deflate': [],
+  'klauspost-deflate': [
+    {
+      parameters: { family: 6, level: 5, parameter: 0 },
+      stream:
+        '6c8dc10dc32010045bd902500a48aab9c046a0e03d04e787bb8f62f9e9df3c46335f4eb12fd824c63ef9c4fb082e34a58b7c8f0453811cc37bcb47ba4558c07a7f9dae7f10955721aa05b26ffcb720175138a8b2e03abdcd726dba9f3f7e0300',
+    },
+    {
+      parameters: { family: 13, level: 5, parameter: 0 },
+      stream:
+        '6c8dc10dc32010045bd902500a48aab9c046a0e03d04e787bb8f62f9e9df3c46335f4eb12fd824c63ef9c4fb082e34a58b7c8f0453811cc37bcb47ba4558c07a7f9dae7f10955721aa05b26ffcb720175138a8b2e03abdcd726dba9f3f7e0300',
+    },
+    {
+      parameters: { family: 17, level: 1, parameter: 0 },
+      stream:
+        '6ccdb10d03211483e1553cc029035ca6790147a0707e081ec56d9f862652baafb1ff0f87d8266c107d0d9e78ddc189aa63cb571c3065c8d1bdd5741f7f090b586b4f9832fc8d28dc0f512c90fc227c05e422323b95275c88425c964a15cf3df8893fbe0300',
+    },
+    {
+      parameters: { family: 17, level: 4, parameter: 0 },
+      stream:
+        '6c8dc10dc32010045bd902500a48aab9c046a0e03d04e787bb8f62f9e9df3c46335f4eb12fd824c63ef9c4fb082e34a58b7c8f0453811cc37bcb47ba4558c07a7f9dae7f10955721aa05b26ffcb720175138a8b2e03abdcd726dba9f3f7e0300',
+    },
+    {
+      parameters: { family: 17, level: 5, parameter: 0 },
+      stream:
+        '6c8dc10dc32010045bd902500a48aab9c046a0e03d04e787bb8f62f9e9df3c46335f4eb12fd824c63ef9c4fb082e34a58b7c8f0453811cc37bcb47ba4558c07a7f9dae7f10955721aa05b26ffcb720175138a8b2e03abdcd726dba9f3f7e0300',
+    },
+    {
+      parameters: { family: 17, level: 6, parameter: 0 },
+      stream:
+        '6ccdc1adc3201084e156a600f40a78a9660313818267112c07771fc9f2d1b7fff069e6cb29f6059bc4d893ff789fc185a67497ef483015c831bcb77ca6c78405acf7d765fd83a8bc17a25a20fb41f80ec845140eaa2cb82e7758ae4dcfe77fbf0100',
+    },
+    {
+      parameters: { family: 17, level: 9, parameter: 0 },
+      stream:
+        '6c8dc10dc32010045bd902500a48aab9c046a0e03d04e787bb8f62f9e9df3c46335f4eb12fd824c63ef9c4fb082e34a58b7c8f0453811cc37bcb47ba4558c07a7f9dae7f10955721aa05b26ffcb720175138a8b2e03abdcd726dba9f3f7e0300',
+    },
+  ],
   'zlib-deflate': [
     {
       parameters: { family: 0, level: 1, parameter: 9 },
