@@ -47,6 +47,7 @@ for (const kind of ['mixed', 'repeats'] as const) {
       }
     }
     add({ family: 1, level, parameter: 0 }, kind, encodeWithGzip(level, input))
+    add({ family: 1, level, parameter: 1 }, kind, encodeWithGzip(level, input, '--rsyncable'))
   }
 }
 for (const level of LEVELS) {

@@ -83,17 +83,18 @@ function encode(kernel: DeflateKernel, stream: ZlibStream): Buffer {
   return Buffer.concat([...parts, kernel.end()])
 }
 
-/** Random inputs and levels where `zlib-deflate` and the installed gzip differ. */
+/** Random inputs and levels, with and without `--rsyncable`, where `zlib-deflate` and the installed gzip differ. */
 export function gzipDifferences(kernel: DeflateKernel, seed: number, streamCount: number): readonly string[] {
   const random = numbers(seed)
   const differences: string[] = []
   for (let i = 0; i < streamCount; i++) {
     const sample = deflateSample(random)
     const level = 1 + random(9)
-    kernel.begin({ family: 1, level, parameter: 0 })
+    const options = random(4) === 0 ? ['--rsyncable'] : []
+    kernel.begin({ family: 1, level, parameter: options.length })
     const written = Buffer.concat([kernel.write(sample), kernel.end()])
-    if (!written.equals(encodeWithGzip(level, sample))) {
-      differences.push(JSON.stringify({ seed, i, level, bytes: sample.length }))
+    if (!written.equals(encodeWithGzip(level, sample, ...options))) {
+      differences.push(JSON.stringify({ seed, i, level, options, bytes: sample.length }))
     }
   }
   return differences

@@ -47,8 +47,8 @@ export function encodeWithZlib(streams: readonly ZlibStream[]): readonly Buffer[
 }
 
 /** The deflate stream in what the installed gzip writes. */
-export function encodeWithGzip(level: number, input: Uint8Array): Buffer {
-  return withoutFrame(run('gzip', ['-n', `-${level}`], input))
+export function encodeWithGzip(level: number, input: Uint8Array, ...options: readonly string[]): Buffer {
+  return withoutFrame(run('gzip', ['-n', `-${level}`, ...options], input))
 }
 
 /** The deflate stream in what the installed pigz writes. */

@@ -18,6 +18,8 @@ import { drainStored, resetStored, storeBytes } from './shared/zlib-stored'
 
 const ZLIB: i32 = 0
 const GNU_GZIP: i32 = 1
+/** Parameter of GNU gzip. */
+const RSYNCABLE: i32 = 1
 
 /** Flush modes; where zlib has a name for it, its number. Any other is zlib's sync flush. */
 const PARTIAL: i32 = 1
@@ -40,9 +42,8 @@ export function inputAt(): usize {
 
 /** Begins a stream; 0 when no encoder has these parameters. */
 export function begin(family: i32, level: i32, parameter: i32): i32 {
+  if (!isKnown(family, level, parameter)) return 0
   isGnu = family == GNU_GZIP
-  if (isGnu ? parameter != 0 || level < 1 : family != ZLIB || parameter < 1 || parameter > 9 || level < 0) return 0
-  if (level > 9) return 0
   prepareDeflateFormat()
   resetBits()
   isStored = level == 0
@@ -50,9 +51,14 @@ export function begin(family: i32, level: i32, parameter: i32): i32 {
     resetStored()
   } else {
     resetBlocks(isGnu ? 0x7fff : (1 << (parameter + 6)) - 1)
-    resetSearch(level, isGnu ? 15 : parameter + 7, isGnu)
+    resetSearch(level, isGnu ? 15 : parameter + 7, isGnu, isGnu && parameter == RSYNCABLE)
   }
   return 1
+}
+
+function isKnown(family: i32, level: i32, parameter: i32): bool {
+  if (family == ZLIB) return level >= 0 && level <= 9 && parameter >= 1 && parameter <= 9
+  return family == GNU_GZIP && level >= 1 && level <= 9 && parameter >= 0 && parameter <= RSYNCABLE
 }
 
 /** History for zlib; directly after `begin`. */

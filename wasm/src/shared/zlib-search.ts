@@ -2,6 +2,7 @@
 // upper half moves down when it is used up; index 0 is never a match source. Input waits until the window is full or a flush
 // asks for it, so how the caller cuts its writes plays no part.
 
+import { putStoredBlock, unfinishedBits } from './deflate-bits'
 import { addLiteral, addMatch, cutBlock, hasSymbols, isWorthCutting } from './zlib-block'
 
 const HALF: u32 = 0x8000
@@ -16,6 +17,10 @@ const MAX_DISTANCE: u32 = HALF - MIN_AHEAD
 const LAST_SEARCHED: u32 = HALF + MAX_DISTANCE
 /** The lazy loop drops matches of three bytes that are farther away. */
 const TOO_FAR: u32 = 4096
+
+/** `gzip --rsyncable` cuts where the sum of so many bytes is a multiple of their number. */
+const ROLLED_BYTES: u32 = 4096
+const NO_CUT: u32 = u32.MAX_VALUE
 
 /** Behind the window, room for loads that reach beyond it. */
 const window = memory.data(0x10000 + 320, 16)
@@ -45,6 +50,10 @@ let isGnu: bool = false
 let cutsEarly: bool = false
 /** GNU gzip has seen the end of its input: the window moves no more. */
 let isFixed: bool = false
+let isRsyncable: bool = false
+let rolledSum: u32 = 0
+/** The block is cut behind this position, once that is decided. */
+let cutBehind: u32 = NO_CUT
 
 /** By level: good, lazy, nice, chain. */
 const levels = memory.data<u16>([
@@ -53,7 +62,7 @@ const levels = memory.data<u16>([
 ])
 
 /** Levels 1 to 9, a hash of at most 16 bits. */
-export function resetSearch(level: u32, hashBits: u32, gnu: bool): void {
+export function resetSearch(level: u32, hashBits: u32, gnu: bool, rsyncable: bool): void {
   const parameters = levels + ((level - 1) << 3)
   good = load<u16>(parameters)
   lazy = load<u16>(parameters, 2)
@@ -65,6 +74,9 @@ export function resetSearch(level: u32, hashBits: u32, gnu: bool): void {
   isGnu = gnu
   cutsEarly = gnu && level > 2
   isFixed = false
+  isRsyncable = rsyncable
+  rolledSum = 0
+  cutBehind = NO_CUT
   matchLength = 2
   matchStart = 0
   isByteWaiting = false
@@ -129,6 +141,26 @@ function cut(isFinal: bool): void {
   blockStart = position
 }
 
+/** Cuts the block for rsync's sake when `position` is behind the border, and ends it on a byte border. */
+function cutForRsync(): bool {
+  if (!isRsyncable || cutBehind == NO_CUT || position <= cutBehind) return false
+  cutBehind = NO_CUT
+  cut(false)
+  if (unfinishedBits() != 0) putStoredBlock(0, 0, false)
+  return true
+}
+
+/** Moves rsync's sum on over what has been decided; the first border found counts until the block is cut there. */
+function roll(from: u32, past: u32): void {
+  if (!isRsyncable) return
+  for (let at = from; at < past; at++) {
+    rolledSum += load<u8>(window + at)
+    if (at < ROLLED_BYTES) continue
+    rolledSum -= load<u8>(window + at - ROLLED_BYTES)
+    if (cutBehind == NO_CUT && rolledSum % ROLLED_BYTES == 0) cutBehind = at
+  }
+}
+
 function search(isDraining: bool): void {
   if (isLazy) searchLazily(isDraining)
   else searchGreedily(isDraining)
@@ -141,6 +173,7 @@ function slide(): void {
   matchStart -= HALF
   end -= HALF
   blockStart -= HALF
+  if (cutBehind != NO_CUT) cutBehind -= HALF
   lower(heads, 2 * (hashMask + 1))
   lower(links, 2 * HALF)
 }
@@ -256,7 +289,9 @@ function searchGreedily(isDraining: bool): void {
       isFull = addLiteral(load<u8>(window + position))
       position++
     }
-    if (isFull || (cutsEarly && isWorthCutting(decided - blockStart))) cut(false)
+    roll(decided, position)
+    const mustCut = isFull || (cutsEarly && isWorthCutting(decided - blockStart))
+    if (!cutForRsync() && mustCut) cut(false)
   }
 }
 
@@ -287,15 +322,19 @@ function searchLazily(isDraining: bool): void {
       const behind = position + lastLength - 1
       const past = min(behind, end - (MIN_MATCH - 1))
       for (let at = position + 1; at < past; at++) insert(at)
+      roll(position, behind)
       position = behind
       isByteWaiting = false
       matchLength = 2
-      if (mustCut) cut(false)
+      if (!cutForRsync() && mustCut) cut(false)
     } else {
+      let mustCut = false
       if (isByteWaiting) {
         const isFull = addLiteral(load<u8>(window + position - 1))
-        if (isFull || (cutsEarly && isWorthCutting(position - blockStart))) cut(false)
+        mustCut = isFull || (cutsEarly && isWorthCutting(position - blockStart))
       }
+      if (!cutForRsync() && mustCut) cut(false)
+      roll(position, position + 1)
       isByteWaiting = true
       position++
     }
