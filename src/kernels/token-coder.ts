@@ -5,7 +5,7 @@ import { type KernelMemory, type KernelModule, webAssembly } from './web-assembl
 /** What `wasm/src/token-coder.ts` exports. */
 interface TokenCoderExports {
   readonly memory: KernelMemory
-  begin(chainDepth: number, rememberedBytes: number): void
+  begin(chainDepth: number, rememberedBytes: number, wholeLength: number): void
   payloadAt(): number
   beginEncoding(): void
   endEncoding(): number
@@ -42,8 +42,10 @@ export const TOKEN_CODER = {
 export interface MatchSearch {
   /** Like places looked at for one position, 1 to 4,096. */
   readonly chainDepth: number
-  /** How many bytes of a match's start later matches may refer to; 0 for all of it. */
+  /** How many bytes of a match's start later matches may refer to, up to 258; 0 for all of it. */
   readonly rememberedBytes: number
+  /** Matches up to this length are remembered all the same, and of longer ones the last byte too; 0 for neither. */
+  readonly wholeLength: number
 }
 
 /** Memory beyond what the kernel starts with: the tables of its mixing model. */
@@ -70,7 +72,7 @@ export class TokenCoderKernel {
 
   /** Resets everything for a new stream. */
   begin(search: MatchSearch): void {
-    this.#kernel.begin(search.chainDepth, search.rememberedBytes)
+    this.#kernel.begin(search.chainDepth, search.rememberedBytes, search.wholeLength)
   }
 
   beginEncoding(): void {

@@ -13,7 +13,7 @@ export interface DecodeTokensOptions {
 }
 
 const MAX_CHAIN_DEPTH = 4096
-const MAX_REMEMBERED_BYTES = 258
+const MAX_LENGTH = 258
 
 /**
  * Makes a deflate stream again from its plain bytes. Holds about 200 KiB of plain bytes and the tokens of a block, at most
@@ -32,8 +32,8 @@ export async function* decodeTokens(
   const { expected = nothing(), maxBytes } = options
   const parser = new ByteParser(payload, corrupt)
   if (parser.varint() !== PAYLOAD_VERSION) throw corrupt('unknown version')
-  const search = { chainDepth: parser.varint(), rememberedBytes: parser.varint() }
-  if (search.chainDepth < 1 || search.chainDepth > MAX_CHAIN_DEPTH || search.rememberedBytes > MAX_REMEMBERED_BYTES) {
+  const [chainDepth, rememberedBytes, wholeLength] = [parser.varint(), parser.varint(), parser.varint()]
+  if (chainDepth < 1 || chainDepth > MAX_CHAIN_DEPTH || rememberedBytes > MAX_LENGTH || wholeLength > MAX_LENGTH) {
     throw corrupt('parameters are out of range')
   }
   const nextPiece = (): void => {
@@ -42,7 +42,7 @@ export async function* decodeTokens(
     kernel.beginDecoding(parser.bytes(size))
   }
   const stream = new WrittenStream(writer, maxBytes)
-  const session = new TokenSession(kernel, search, stream, expected)
+  const session = new TokenSession(kernel, { chainDepth, rememberedBytes, wholeLength }, stream, expected)
   try {
     nextPiece()
     for await (const { bytes, windowBytes } of windowsOf(plain)) {

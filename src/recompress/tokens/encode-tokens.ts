@@ -22,7 +22,7 @@ export interface EncodeTokensOptions {
 }
 
 /** What is looked for where nothing is known of the encoder. */
-export const DEFAULT_SEARCH: MatchSearch = { chainDepth: 256, rememberedBytes: 0 }
+export const DEFAULT_SEARCH: MatchSearch = { chainDepth: 256, rememberedBytes: 0, wholeLength: 0 }
 
 /**
  * Codes what a deflate stream holds beyond its plain bytes: given the same plain bytes and expectations, `decodeTokens` makes
@@ -38,40 +38,97 @@ export async function encodeTokens(
   options: EncodeTokensOptions = {},
 ): Promise<Uint8Array> {
   const { search = DEFAULT_SEARCH, expected = nothing() } = options
-  const stream = new BufferedStream()
-  const session = new TokenSession(kernel, search, stream, expected)
-  const payload = new ByteWriter().varint(PAYLOAD_VERSION).varint(search.chainDepth).varint(search.rememberedBytes)
-  const codeWindow = async (windowBytes: number): Promise<void> => {
-    await session.window(stream.plain(windowBytes + TOKEN_CODER.aheadBytes), windowBytes)
-    stream.enterWindow(windowBytes, kernel.tokens)
-    session.code()
-    stream.leaveWindow(windowBytes)
-  }
-  const endPiece = (): void => {
-    const piece = kernel.endEncoding()
-    if (piece === undefined) throw tooStrange()
-    payload.varint(piece.length).bytes(piece)
-  }
-  kernel.beginEncoding()
+  const run = new EncodingRun(kernel, search, expected)
   try {
-    for await (const event of events) {
-      stream.add(event)
-      while (stream.plainBytes >= TOKEN_CODER.windowBytes + TOKEN_CODER.aheadBytes) {
-        await codeWindow(TOKEN_CODER.windowBytes)
-        if (session.isPieceFull) {
-          endPiece()
-          kernel.beginEncoding()
-        }
+    for await (const event of events) await run.add(event)
+    await run.finish()
+  } finally {
+    await run.close()
+  }
+  return run.payload()
+}
+
+/** Searches that known encoders come close to, the usual one first. */
+const SEARCHES: readonly MatchSearch[] = [
+  DEFAULT_SEARCH,
+  { chainDepth: 4096, rememberedBytes: 0, wholeLength: 0 },
+  { chainDepth: 24, rememberedBytes: 0, wholeLength: 0 },
+  { chainDepth: 1, rememberedBytes: 1, wholeLength: 0 },
+  { chainDepth: 1, rememberedBytes: 3, wholeLength: 0 },
+  { chainDepth: 16, rememberedBytes: 1, wholeLength: 4 },
+  { chainDepth: 16, rememberedBytes: 1, wholeLength: 6 },
+]
+
+/**
+ * Finds out how the encoder of a stream looks for copies, by trying.
+ *
+ * @param events - the beginning of the stream, best half a MiB of plain bytes or the whole stream; at least 128 KiB for a
+ * choice to be made
+ */
+export async function chooseSearch(kernel: TokenCoderKernel, events: readonly DeflateEvent[]): Promise<MatchSearch> {
+  let best = { search: DEFAULT_SEARCH, bytes: Infinity }
+  for (const search of SEARCHES) {
+    const run = new EncodingRun(kernel, search, nothing())
+    for (const event of events) await run.add(event)
+    const { length: bytes } = run.payload()
+    if (bytes < best.bytes) best = { search, bytes }
+  }
+  return best.search
+}
+
+/** Codes windows as soon as what they need is there. */
+class EncodingRun {
+  readonly #kernel: TokenCoderKernel
+  readonly #stream: BufferedStream = new BufferedStream()
+  readonly #session: TokenSession
+  readonly #payload: ByteWriter
+
+  constructor(kernel: TokenCoderKernel, search: MatchSearch, expected: AsyncIterable<Expectation>) {
+    this.#kernel = kernel
+    this.#session = new TokenSession(kernel, search, this.#stream, expected)
+    this.#payload = new ByteWriter().varint(PAYLOAD_VERSION)
+    this.#payload.varint(search.chainDepth).varint(search.rememberedBytes).varint(search.wholeLength)
+    kernel.beginEncoding()
+  }
+
+  async add(event: DeflateEvent): Promise<void> {
+    this.#stream.add(event)
+    while (this.#stream.plainBytes >= TOKEN_CODER.windowBytes + TOKEN_CODER.aheadBytes) {
+      await this.#codeWindow(TOKEN_CODER.windowBytes)
+      if (this.#session.isPieceFull) {
+        this.#endPiece()
+        this.#kernel.beginEncoding()
       }
     }
-    do await codeWindow(Math.min(stream.plainBytes, TOKEN_CODER.windowBytes))
-    while (!session.isEnded)
-    session.codeEndPadding(stream.endPadding)
-  } finally {
-    await session.close()
   }
-  endPiece()
-  return payload.finish()
+
+  async finish(): Promise<void> {
+    if (!this.#stream.isWhole) throw new TareError('INTERNAL', 'encodeTokens(): the events have no end')
+    while (!this.#session.isEnded) await this.#codeWindow(Math.min(this.#stream.plainBytes, TOKEN_CODER.windowBytes))
+    this.#session.codeEndPadding(this.#stream.endPadding)
+  }
+
+  payload(): Uint8Array {
+    this.#endPiece()
+    return this.#payload.finish()
+  }
+
+  async close(): Promise<void> {
+    await this.#session.close()
+  }
+
+  async #codeWindow(windowBytes: number): Promise<void> {
+    await this.#session.window(this.#stream.plain(windowBytes + TOKEN_CODER.aheadBytes), windowBytes)
+    this.#stream.enterWindow(windowBytes, this.#kernel.tokens)
+    this.#session.code()
+    this.#stream.leaveWindow(windowBytes)
+  }
+
+  #endPiece(): void {
+    const piece = this.#kernel.endEncoding()
+    if (piece === undefined) throw tooStrange()
+    this.#payload.varint(piece.length).bytes(piece)
+  }
 }
 
 interface BufferedBlock {
@@ -89,6 +146,7 @@ interface TokenRun {
 /** The part of the stream that windows still need, in the order of coding. */
 class BufferedStream implements StreamSide {
   endPadding = 0
+  isWhole = false
   #plain: Uint8Array = new Uint8Array(0)
   #windowStart = 0
   #windowEnd = 0
@@ -120,6 +178,7 @@ class BufferedStream implements StreamSide {
         return
       }
       case 'end':
+        this.isWhole = true
         this.endPadding = event.padding
     }
   }

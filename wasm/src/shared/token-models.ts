@@ -101,7 +101,6 @@ export function beginCounts(): void {
 
 /** Passes stored bytes, which have no tokens. */
 export function skipBytes(bytes: u32): void {
-  noteToken(at, 0)
   at += bytes
 }
 

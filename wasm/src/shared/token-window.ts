@@ -32,6 +32,7 @@ let inserted: u32 = 0
 
 let depth: u32 = 0
 let remembered: u32 = 0
+let wholeUpTo: u32 = 0
 
 /** The candidates of a position: each longer and farther than the one before. */
 export const MAX_CANDIDATES: u32 = 64
@@ -39,10 +40,14 @@ const candidates = memory.data(8 * 64 * 2, 16)
 const counts = memory.data(4 * 2)
 const places = memory.data(4 * 2)
 
-/** `chainDepth`: like places looked at; `rememberedBytes`: how much of a match's start later matches may refer to, 0 for all. */
-export function beginWindows(chainDepth: u32, rememberedBytes: u32): void {
+/**
+ * `chainDepth`: like places looked at; `rememberedBytes`: how much of a match's start later matches may refer to, 0 for all;
+ * `wholeLength`: matches up to it are remembered all the same, and of longer ones the last byte too.
+ */
+export function beginWindows(chainDepth: u32, rememberedBytes: u32, wholeLength: u32): void {
   depth = chainDepth
   remembered = rememberedBytes
+  wholeUpTo = wholeLength
   base = HISTORY_BYTES
   windowBytes = 0
   knownBytes = 0
@@ -102,7 +107,9 @@ export function copyLength(at: u32, distance: u32): u32 {
 /** Notes which places of a token the encoder remembers. */
 export function noteToken(at: u32, length: u32): void {
   if (remembered == 0) return
-  for (let i: u32 = 0; i < length; i++) store<u8>(skipped + ((base + at + i) & 0x1ffff), i < remembered ? 0 : 1)
+  const kept = length <= wholeUpTo ? length : min(remembered, length)
+  for (let i: u32 = 0; i < length; i++) store<u8>(skipped + ((base + at + i) & 0x1ffff), i < kept ? 0 : 1)
+  if (wholeUpTo > 0) store<u8>(skipped + ((base + at + length - 1) & 0x1ffff), 0)
 }
 
 function insertUpTo(at: u32): void {
