@@ -10,6 +10,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { gzipDifferences, pigzDifferences, zlibDifferences } from '../support/zlib-differential.ts'
 import { encodeWithZlib } from '../support/zlib-encoders.ts'
 
+const WRITE_BORDER = 6
 const kernel = await DeflateKernel.load('zlib-deflate')
 
 function encode(family: number, level: number, parameter: number, input: Uint8Array): Buffer {
@@ -20,6 +21,21 @@ function encode(family: number, level: number, parameter: number, input: Uint8Ar
 describe('kernel zlib-deflate and zlib', { skip: skipWithout('python3') }, () => {
   test('agree at every level and memory level, with writes, flushes and dictionaries of any kind', () => {
     assert.deepEqual(zlibDifferences(kernel, 1, 300), [])
+  })
+
+  test('agree on the one place where the border of a write shows, when the kernel is told of it', () => {
+    // The window has to move at 65,274 and the best match there starts where it will begin.
+    const input = DEFLATE_INPUTS.noise(90_000, 3)
+    input.copyWithin(65_274, 32_768, 33_168)
+    const border = 65_535
+    for (const level of [1, 6]) {
+      const steps = [['write', border] as const, ['write', input.length - border] as const]
+      const [wanted] = encodeWithZlib([{ level, memoryLevel: 8, dictionary: new Uint8Array(), input, steps }])
+      kernel.begin({ family: 0, level, parameter: 8 })
+      const first = [kernel.write(input.subarray(0, border)), kernel.flush(WRITE_BORDER)]
+      assert.deepEqual(Buffer.concat([...first, kernel.write(input.subarray(border)), kernel.end()]), wanted)
+      assert.notDeepEqual(encode(0, level, 8, input), wanted)
+    }
   })
 
   test('agree at level 0 when there is room for all output at once', () => {
