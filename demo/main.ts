@@ -6,7 +6,7 @@ import { applyDelta, diffImages, inspectDelta } from '../src/delta/index.ts'
 import { copyImage, inspectImage } from '../src/image/index.ts'
 import { startRegistry } from '../src/registry/index.ts'
 import { openDestination, openSource, type OpenContext } from '../src/transport/index.ts'
-import { createThreadCodecRunner } from '../src/workers/index.ts'
+import { createThreadRunner } from '../src/workers/index.ts'
 
 /** One line of the table at the end. */
 interface Step {
@@ -23,7 +23,7 @@ const steps: Step[] = []
 
 try {
   await using registry = await startRegistry({ port: 0 })
-  await using codecs = createThreadCodecRunner({ threads: 2 })
+  await using codecs = createThreadRunner({ threads: 2 })
   const context: OpenContext = { registry: { tlsVerify: false } }
   const mirror = `docker://${registry.host}:${registry.port}/demo/app`
 

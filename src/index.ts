@@ -46,8 +46,8 @@ export {
   openSource,
 } from './transport/index.ts'
 export {
-  type CodecRunner,
-  createInlineCodecRunner,
-  createThreadCodecRunner,
-  type ThreadCodecRunnerOptions,
+  type KernelRunner,
+  createInlineRunner,
+  createThreadRunner,
+  type ThreadRunnerOptions,
 } from './workers/index.ts'

@@ -1,6 +1,6 @@
 import { TareError } from '../errors/index.ts'
 import type { ImageSource, LayoutReference, OpenContext } from '../transport/index.ts'
-import type { CodecRunner } from '../workers/index.ts'
+import type { KernelRunner } from '../workers/index.ts'
 import type { Run } from './run.ts'
 
 /** Opens a delta: a bare path is a delta file, anything with a prefix is opened like an image. */
@@ -46,12 +46,12 @@ export async function openSources(
  *
  * @throws {TareError} `MEMORY_LIMIT`
  */
-export async function startCodecs({ host, settings }: Run): Promise<CodecRunner> {
-  const { createThreadCodecRunner, fittingThreads, threadsWithin } = await import('../workers/index.ts')
+export async function startCodecs({ host, settings }: Run): Promise<KernelRunner> {
+  const { createThreadRunner, fittingThreads, threadsWithin } = await import('../workers/index.ts')
   const wanted = settings.jobs ?? host.cpus
   if (settings.memoryBytes !== undefined) {
-    return createThreadCodecRunner({ threads: threadsWithin(settings.memoryBytes, wanted) })
+    return createThreadRunner({ threads: threadsWithin(settings.memoryBytes, wanted) })
   }
   const threads = settings.jobs ?? Math.max(1, Math.min(wanted, fittingThreads(host.memoryBytes / 2)))
-  return createThreadCodecRunner({ threads })
+  return createThreadRunner({ threads })
 }

@@ -3,7 +3,7 @@ import { type CopyReport, copyImage } from '../image/index.ts'
 import type { Digest } from '../oci/index.ts'
 import { type OperationOptions, SpoolDirectory } from '../stream/index.ts'
 import type { ImageDestination, ImageSource, LayerForm } from '../transport/index.ts'
-import type { CodecRunner } from '../workers/index.ts'
+import type { KernelRunner } from '../workers/index.ts'
 import { BaselineSet } from './baseline-set.ts'
 import { type Delta, readDelta } from './delta-archive.ts'
 import type { NeededLayer } from './plan.ts'
@@ -14,7 +14,7 @@ import { checkFreeSpace, plainEstimate } from './spool-space.ts'
 /** Options of {@link applyDelta}. */
 export interface ApplyOptions extends OperationOptions {
   /** Runs the codecs; the caller disposes it. */
-  readonly codecs: CodecRunner
+  readonly codecs: KernelRunner
   /** Where plain layers are spooled. @default the system's temporary directory */
   readonly workdir?: string | undefined
   /** Blobs rebuilt at a time. @default 6 */

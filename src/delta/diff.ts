@@ -2,7 +2,7 @@ import type { IndexFate } from '../image/index.ts'
 import { bareDescriptor, type Digest } from '../oci/index.ts'
 import { bytesSource, SpoolDirectory } from '../stream/index.ts'
 import { type ImageDestination, type ImageSource, openVerifiedBlob } from '../transport/index.ts'
-import type { CodecRunner } from '../workers/index.ts'
+import type { KernelRunner } from '../workers/index.ts'
 import { type BaselineLayer, type BaselineSet, baselineName } from './baseline-set.ts'
 import { type DeltaContents, writeDelta } from './delta-archive.ts'
 import { LayerPatcher } from './layer-patcher.ts'
@@ -14,7 +14,7 @@ import { expectedOrigin, type Survey, type SurveyOptions, surveyImages } from '.
 /** Options of {@link diffImages}. */
 export interface DiffOptions extends SurveyOptions {
   /** Runs the codecs; the caller disposes it. */
-  readonly codecs: CodecRunner
+  readonly codecs: KernelRunner
   /** Where plain layers are spooled. @default the system's temporary directory */
   readonly workdir?: string | undefined
   /** What made the delta: recorded in the plan. */

@@ -12,7 +12,7 @@ import {
   sliceSource,
 } from '../stream/index.ts'
 import { openVerifiedBlob } from '../transport/index.ts'
-import type { CodecRunner } from '../workers/index.ts'
+import type { KernelRunner } from '../workers/index.ts'
 import { PlainLayerSpool } from './baseline-set.ts'
 import { BaselineIndex } from './match/baseline-index.ts'
 import { planPatch } from './match/plan-patch.ts'
@@ -24,7 +24,7 @@ import { knownOrigin, type Survey } from './survey.ts'
 
 /** Options of {@link LayerPatcher}. */
 export interface LayerPatcherOptions extends OperationOptions {
-  readonly codecs: CodecRunner
+  readonly codecs: KernelRunner
 }
 
 /** Looks into the layers that the baseline lacks, and makes patches for those it can. */

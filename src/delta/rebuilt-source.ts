@@ -16,7 +16,7 @@ import {
   type OpenBlobOptions,
   openVerifiedBlob,
 } from '../transport/index.ts'
-import type { CodecRunner } from '../workers/index.ts'
+import type { KernelRunner } from '../workers/index.ts'
 import { type BaselineSet, PlainLayerSpool } from './baseline-set.ts'
 import type { Delta } from './delta-archive.ts'
 import { applyPatch } from './patch/apply-patch.ts'
@@ -31,14 +31,14 @@ export class RebuiltSource implements ImageSource {
   readonly reference: string
   readonly #delta: Delta
   readonly #baselines: BaselineSet
-  readonly #codecs: CodecRunner
+  readonly #codecs: KernelRunner
   readonly #plainLayers: PlainLayerSpool
   readonly #blobs: ReadonlyMap<Digest, PlannedBlob>
 
   constructor(
     delta: Delta,
     baselines: BaselineSet,
-    codecs: CodecRunner,
+    codecs: KernelRunner,
     spool: SpoolDirectory,
     options: OperationOptions,
   ) {

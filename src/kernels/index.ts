@@ -16,6 +16,7 @@ export {
   TokenInflater,
   TokenWriter,
 } from './deflate-tokens.ts'
+export { formatCheckpoint, parseCheckpoint } from './deflate-checkpoint.ts'
 export {
   compileTokenCoderKernel,
   type MatchSearch,

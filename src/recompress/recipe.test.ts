@@ -16,7 +16,13 @@ const encoders: fc.Arbitrary<Encoder> = fc.oneof(
   fc.record({ kind: fc.constant('pgzip' as const), family: small, level, blockBytes }),
   fc.record({ kind: fc.constant('zlib' as const), level, memLevel: fc.constantFrom(8, 9) }),
   fc.record({ kind: fc.constant('gzip' as const), level }),
-  fc.record({ kind: fc.constant('pigz' as const), level, blockBytes, isSingleThreaded: fc.boolean() }),
+  fc.record({
+    kind: fc.constant('pigz' as const),
+    level,
+    blockBytes,
+    mode: fc.constantFrom('parallel' as const, 'serial' as const),
+    isIndependent: fc.boolean(),
+  }),
 )
 
 const members: fc.Arbitrary<MemberRecipe> = fc.record({
@@ -24,7 +30,18 @@ const members: fc.Arbitrary<MemberRecipe> = fc.record({
   plainBytes: fc.integer({ min: 1_000, max: 2 ** 40 }),
   encoder: encoders,
   flushes: fc.array(fc.nat(1_000), { maxLength: 4 }).map((list) => list.toSorted((a, b) => a - b)),
-  checkpoints: fc.array(bytes, { maxLength: 3 }),
+  checkpoints: fc
+    .array(fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 9000 }), fc.nat(2 ** 30)), {
+      maxLength: 3,
+    })
+    .map((steps) => {
+      let [inputBytes, outputBits] = [0, 0]
+      return steps.map(([input, output, state]) => ({
+        inputBytes: (inputBytes += input),
+        outputBits: (outputBits += output),
+        state,
+      }))
+    }),
   corrections: bytes,
   trailer: fc.oneof(
     fc.constant({ kind: 'standard' as const }),

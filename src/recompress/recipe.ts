@@ -1,4 +1,5 @@
 import { TareError } from '../errors/index.ts'
+import { type DeflateCheckpoint, type EncoderSpec, formatCheckpoint, parseCheckpoint } from '../kernels/index.ts'
 import { ByteParser, ByteWriter } from '../stream/index.ts'
 
 /**
@@ -24,14 +25,7 @@ export const ENCODER_ID = {
 } as const
 
 /** How the deflate stream of a member is made from its plain bytes. */
-export type Encoder =
-  | { readonly kind: 'verbatim'; readonly deflate: Uint8Array }
-  | { readonly kind: 'go'; readonly level: number }
-  | { readonly kind: 'klauspost'; readonly family: number; readonly level: number }
-  | { readonly kind: 'pgzip'; readonly family: number; readonly level: number; readonly blockBytes: number }
-  | { readonly kind: 'zlib'; readonly level: number; readonly memLevel: number }
-  | { readonly kind: 'gzip'; readonly level: number }
-  | { readonly kind: 'pigz'; readonly level: number; readonly blockBytes: number; readonly isSingleThreaded: boolean }
+export type Encoder = EncoderSpec | { readonly kind: 'verbatim'; readonly deflate: Uint8Array }
 
 /** The CRC-32 and length that end a member, or other bytes in their place. */
 export type Trailer = { readonly kind: 'standard' } | { readonly kind: 'verbatim'; readonly bytes: Uint8Array }
@@ -44,8 +38,8 @@ export interface MemberRecipe {
   readonly encoder: Encoder
   /** Plain positions, ascending, at which the encoder was flushed. */
   readonly flushes: readonly number[]
-  /** Places at which regeneration can begin anew, opaque to all but the encoder's kernel; ascending. */
-  readonly checkpoints: readonly Uint8Array[]
+  /** Places at which regeneration can begin anew, ascending. */
+  readonly checkpoints: readonly DeflateCheckpoint[]
   /**
    * What the stream has otherwise than the encoder makes it, as `tokens/` codes it; empty where it is exact.
    *
@@ -114,13 +108,17 @@ function formatTemplate({ header, encoder }: MemberRecipe): Uint8Array {
       writer.zigzag(encoder.level).varint(encoder.memLevel)
       break
     case 'pigz':
-      writer
-        .zigzag(encoder.level)
-        .varint(encoder.blockBytes)
-        .varint(encoder.isSingleThreaded ? 1 : 0)
+      writer.zigzag(encoder.level).varint(encoder.blockBytes).varint(pigzFlags(encoder))
       break
   }
   return writer.finish()
+}
+
+const PIGZ_SERIAL = 1
+const PIGZ_INDEPENDENT = 2
+
+function pigzFlags({ mode, isIndependent }: Extract<EncoderSpec, { kind: 'pigz' }>): number {
+  return (mode === 'serial' ? PIGZ_SERIAL : 0) | (isIndependent ? PIGZ_INDEPENDENT : 0)
 }
 
 function writeMember(writer: ByteWriter, member: MemberRecipe, template: number): void {
@@ -138,7 +136,9 @@ function writeMember(writer: ByteWriter, member: MemberRecipe, template: number)
   }
   if (checkpoints.length > 0) {
     writer.varint(checkpoints.length)
-    for (const checkpoint of checkpoints) writeBytes(writer, checkpoint)
+    for (const [index, checkpoint] of checkpoints.entries()) {
+      writeBytes(writer, formatCheckpoint(checkpoint, checkpoints[index - 1]))
+    }
   }
   if (corrections.length > 0) writeBytes(writer, corrections)
   if (trailer.kind === 'verbatim') writeBytes(writer, trailer.bytes)
@@ -188,12 +188,7 @@ function readEncoder(parser: ByteParser): Encoder | undefined {
     case ENCODER_ID.gzip:
       return { kind: 'gzip', level: readLevel(parser) }
     case ENCODER_ID.pigz:
-      return {
-        kind: 'pigz',
-        level: readLevel(parser),
-        blockBytes: readBlockBytes(parser),
-        isSingleThreaded: readSmall(parser) === 1,
-      }
+      return { kind: 'pigz', level: readLevel(parser), blockBytes: readBlockBytes(parser), ...readPigzFlags(parser) }
     default:
       throw unsupported(`encoder ${id}`)
   }
@@ -209,11 +204,23 @@ function readMember(parser: ByteParser, templates: readonly Template[]): MemberR
   let position = 0
   const flushes = (flags & HAS_FLUSHES) === 0 ? [] : readList(parser, MAX_MEMBERS, () => (position += parser.varint()))
   if (position > plainBytes) throw corruptRecipe('a flush lies behind the end of its member')
-  const checkpoints = (flags & HAS_CHECKPOINTS) === 0 ? [] : readList(parser, MAX_MEMBERS, () => readBytes(parser))
+  const checkpoints = (flags & HAS_CHECKPOINTS) === 0 ? [] : readCheckpoints(parser, plainBytes)
   const corrections = (flags & HAS_CORRECTIONS) === 0 ? new Uint8Array(0) : readBytes(parser)
   const trailer: Trailer =
     (flags & HAS_TRAILER) === 0 ? { kind: 'standard' } : { kind: 'verbatim', bytes: readBytes(parser) }
   return { header: template.header, plainBytes, encoder, flushes, checkpoints, corrections, trailer }
+}
+
+function readCheckpoints(parser: ByteParser, plainBytes: number): readonly DeflateCheckpoint[] {
+  let last: DeflateCheckpoint | undefined
+  const checkpoints = readList(parser, MAX_MEMBERS, () => (last = parseCheckpoint(readBytes(parser), last)))
+  if ((last?.inputBytes ?? 0) > plainBytes) throw corruptRecipe('a checkpoint lies behind the end of its member')
+  return checkpoints
+}
+
+function readPigzFlags(parser: ByteParser): Pick<Extract<EncoderSpec, { kind: 'pigz' }>, 'mode' | 'isIndependent'> {
+  const flags = readSmall(parser)
+  return { mode: (flags & PIGZ_SERIAL) === 0 ? 'parallel' : 'serial', isIndependent: (flags & PIGZ_INDEPENDENT) !== 0 }
 }
 
 function readLevel(parser: ByteParser): number {

@@ -1,5 +1,15 @@
-/** Runs codec kernels, in this thread or on all cores. */
-export type { CodecRunner, DecodeJob, EncodedGroup, EncodeJob } from './codec-runner.ts'
-export { createInlineCodecRunner } from './inline-codec-runner.ts'
-export { createThreadCodecRunner, type ThreadCodecRunnerOptions } from './thread-codec-runner.ts'
+/** Runs kernels, in this thread or on all cores. */
+export { createInlineRunner } from './inline-runner.ts'
+export type {
+  DecodeJob,
+  DeflateOutput,
+  DeflatePiece,
+  DeflateStreamJob,
+  EncodedGroup,
+  EncodeJob,
+  KernelRunner,
+  TrialJob,
+  TrialResult,
+} from './kernel-runner.ts'
+export { createThreadRunner, type ThreadRunnerOptions } from './thread-runner.ts'
 export { fittingThreads, threadsWithin } from './threads-within.ts'

@@ -15,7 +15,7 @@ import { copyImage } from '../../src/image/index.ts'
 import type { Digest } from '../../src/oci/index.ts'
 import { digestOf } from '../../src/stream/index.ts'
 import { openDestination, openSource } from '../../src/transport/index.ts'
-import { type CodecRunner, createInlineCodecRunner, createThreadCodecRunner } from '../../src/workers/index.ts'
+import { type KernelRunner, createInlineRunner, createThreadRunner } from '../../src/workers/index.ts'
 import { fixture, sharedFixture } from '../support/fixtures.ts'
 import { tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
@@ -26,12 +26,12 @@ const DOCKER_V1 = `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`
 const DOCKER_V2 = `oci-archive:${fixture('images/app-docker-v2.oci.tar')}`
 const MULTI_V2 = `oci-archive:${fixture('images/app-multi-v2.oci.tar')}`
 
-let codecs: CodecRunner
+let codecs: KernelRunner
 /** The delta between the two docker archives: most tests start from it. */
 let saved: { readonly directory: TemporaryDirectory; readonly path: string; readonly report: DiffReport }
 
 before(async () => {
-  codecs = await createInlineCodecRunner()
+  codecs = await createInlineRunner()
   const directory = await temporaryDirectory()
   const path = directory.join('save.tare')
   saved = { directory, path, report: await diff([SAVE_V1], SAVE_V2, path) }
@@ -160,7 +160,7 @@ test('several baselines help each other', async () => {
 
 test('a delta has the same bytes whatever the number of workers', async () => {
   await using dir = await temporaryDirectory()
-  await using threads = createThreadCodecRunner({ threads: 2 })
+  await using threads = createThreadRunner({ threads: 2 })
   await diff([SAVE_V1], SAVE_V2, dir.join('two.tare'), { codecs: threads })
   assert.equal(digestOf(await readFile(saved.path)), digestOf(await readFile(dir.join('two.tare'))))
 })
@@ -198,14 +198,11 @@ test('inspectDelta() tells of every blob, from the delta alone', async () => {
 test('applyDelta() names every missing layer before anything is written', async () => {
   await using dir = await temporaryDirectory()
   await writeImage(`oci:${dir.join('other')}`, { layers: [tarOf({ other: 'thing' })] })
-  await assert.rejects(
-    apply(saved.path, [`oci:${dir.join('other')}`], `dir:${dir.join('out')}`),
-    (error) => {
-      assert.ok(hasErrorCode(error, 'BASELINE_LACKS_BLOB'), String(error))
-      assert.equal(error.message.match(/sha256:/g)?.length, 3)
-      return true
-    },
-  )
+  await assert.rejects(apply(saved.path, [`oci:${dir.join('other')}`], `dir:${dir.join('out')}`), (error) => {
+    assert.ok(hasErrorCode(error, 'BASELINE_LACKS_BLOB'), String(error))
+    assert.equal(error.message.match(/sha256:/g)?.length, 3)
+    return true
+  })
   assert.deepEqual((await readdir(dir.path)).toSorted(), ['other'])
 })
 

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { applyDelta, diffImages } from '../../src/delta/index.ts'
 import { copyImage } from '../../src/image/index.ts'
 import { openDestination, openSource } from '../../src/transport/index.ts'
-import { createInlineCodecRunner } from '../../src/workers/index.ts'
+import { createInlineRunner } from '../../src/workers/index.ts'
 import { tarOf, writeImage } from '../support/image-builder.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -30,7 +30,7 @@ const releases = fc
   })
 
 test('applyDelta() gives back what diffImages() got, whatever changed', async () => {
-  await using codecs = await createInlineCodecRunner()
+  await using codecs = await createInlineRunner()
   await fc.assert(
     fc.asyncProperty(releases, async ({ before, after }) => {
       await using dir = await temporaryDirectory()
@@ -54,7 +54,7 @@ test('applyDelta() gives back what diffImages() got, whatever changed', async ()
 })
 
 test('diffImages() of bytes that are no tar still gives them back', async () => {
-  await using codecs = await createInlineCodecRunner()
+  await using codecs = await createInlineRunner()
   await fc.assert(
     fc.asyncProperty(
       fc.uint8Array({ minLength: 1, maxLength: 3000 }),

@@ -1,6 +1,6 @@
 import { CODEC_IDS, type CodecId } from '../../kernels/index.ts'
 import { type ByteSource, ByteWriter, bytesSource, mapOrdered } from '../../stream/index.ts'
-import type { CodecRunner, EncodedGroup } from '../../workers/index.ts'
+import type { KernelRunner, EncodedGroup } from '../../workers/index.ts'
 import type { GroupKind, PlannedFrame, PlannedGroup } from '../match/plan-frames.ts'
 import { gatherReference } from './apply-patch.ts'
 import {
@@ -27,7 +27,7 @@ const MAX_MIXED_BYTES = 4 * 1024 * 1024
 
 /** What {@link writePatch} works with. */
 export interface WritePatchOptions {
-  readonly codecs: CodecRunner
+  readonly codecs: KernelRunner
   readonly signal?: AbortSignal | undefined
   /** Told after each frame. */
   readonly onTargetBytes?: ((doneBytes: number) => void) | undefined
@@ -109,7 +109,7 @@ async function encodeGroup(
   group: PlannedGroup,
   target: PlainLayer,
   layers: readonly PlainLayer[],
-  codecs: CodecRunner,
+  codecs: KernelRunner,
   signal: AbortSignal,
 ): Promise<EncodedGroup> {
   const reference = await gatherReference(group.reference, layers)

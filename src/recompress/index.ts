@@ -1,0 +1,12 @@
+/** Exact recompression: how a compressed blob was made, and making it again. */
+export { type DetectOptions, detectRecipe, type RandomBytes } from './detect.ts'
+export {
+  type Encoder,
+  formatRecipe,
+  MAX_RECIPE_BYTES,
+  type MemberRecipe,
+  parseRecipe,
+  type Recipe,
+  type Trailer,
+} from './recipe.ts'
+export { regenerate, type RegenerateOptions } from './regenerate.ts'
