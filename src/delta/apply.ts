@@ -13,8 +13,8 @@ import { checkFreeSpace, plainEstimate } from './spool-space.ts'
 
 /** Options of {@link applyDelta}. */
 export interface ApplyOptions extends OperationOptions {
-  /** Runs the codecs; the caller disposes it. */
-  readonly codecs: KernelRunner
+  /** Runs the kernels; the caller disposes it. */
+  readonly kernels: KernelRunner
   /** Where plain layers are spooled. @default the system's temporary directory */
   readonly workdir?: string | undefined
   /** Blobs rebuilt at a time. @default 6 */
@@ -57,7 +57,7 @@ export async function applyDelta(
   const { plan, opened, baseline } = await prepare(delta, baselines, destination.layerForm, options)
   await checkFreeSpace(options.workdir, plan.spoolBytes, options.logger)
   await using spool = await SpoolDirectory.create(options.workdir)
-  await using rebuilt = new RebuiltSource(opened, baseline, options.codecs, spool, options)
+  await using rebuilt = new RebuiltSource(opened, baseline, options.kernels, spool, options)
   const copy = await copyImage(rebuilt, destination, options)
   if (destination.layerForm === 'stored' && copy.digest !== plan.target.digest) {
     throw new TareError(

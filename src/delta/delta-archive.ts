@@ -1,5 +1,6 @@
 import { InvalidDocumentError, TareError } from '../errors/index.ts'
 import { DEFAULT_CONCURRENCY } from '../image/index.ts'
+import { MAX_RECIPE_BYTES, parseRecipe, type Recipe } from '../recompress/index.ts'
 import {
   type Descriptor,
   type Digest,
@@ -20,6 +21,7 @@ import {
 } from '../stream/index.ts'
 import { type ImageDestination, type ImageSource, openVerifiedBlob } from '../transport/index.ts'
 import {
+  type BlobOrigin,
   DELTA_ARTIFACT_TYPE,
   DELTA_MEDIA_TYPE,
   type DeltaPlan,
@@ -36,7 +38,8 @@ export interface DeltaContents {
   readonly createdSeconds?: number | undefined
   /** Gives a blob of the target that the delta holds; reading it to the end verifies it. */
   readonly openBlob: (blob: PlannedBlob, signal: AbortSignal | undefined) => ByteSource
-  readonly openPatch: (digest: Digest) => ByteSource
+  /** Gives a patch or a recipe. */
+  readonly openMade: (digest: Digest) => ByteSource
 }
 
 /**
@@ -100,13 +103,23 @@ function deltaPieces(contents: DeltaContents): readonly DeltaPiece[] {
       const isDocument = role === 'manifest' || role === 'index'
       const mediaType = isDocument ? DELTA_MEDIA_TYPE.DOCUMENT : blob.mediaType
       pieces.set(digest, { descriptor: { mediaType, digest, size }, open: (signal) => contents.openBlob(blob, signal) })
-    } else if (from.kind === 'patch') {
-      const { patch } = from
-      const descriptor = { mediaType: DELTA_MEDIA_TYPE.PATCH, digest: patch.digest, size: patch.size }
-      pieces.set(patch.digest, { descriptor, open: () => contents.openPatch(patch.digest) })
+      continue
+    }
+    for (const descriptor of madeBlobs(from)) {
+      pieces.set(descriptor.digest, { descriptor, open: () => contents.openMade(descriptor.digest) })
     }
   }
   return [...pieces.values()]
+}
+
+/** The patch and the recipe of a blob, as far as the delta holds them as blobs of their own. */
+export function madeBlobs(from: BlobOrigin): readonly Descriptor[] {
+  const made: Descriptor[] = []
+  if (from.kind === 'patch') made.push({ mediaType: DELTA_MEDIA_TYPE.PATCH, ...from.patch })
+  if ((from.kind === 'patch' || from.kind === 'baseline-tar') && from.recipe?.kind === 'blob') {
+    made.push({ mediaType: DELTA_MEDIA_TYPE.RECIPE, digest: from.recipe.digest, size: from.recipe.size })
+  }
+  return made
 }
 
 function manifestDocument(contents: DeltaContents, config: Descriptor, layers: readonly Descriptor[]): unknown {
@@ -131,6 +144,8 @@ export interface Delta {
   readonly descriptor: Descriptor
   readonly manifest: Manifest
   readonly plan: DeltaPlan
+  /** Recipes of the target's blobs, by the blob's digest. */
+  readonly recipes: ReadonlyMap<Digest, Recipe>
 }
 
 /**
@@ -154,7 +169,32 @@ export async function readDelta(source: ImageSource, options: OperationOptions):
   )
   const plan = parsePlan(planBytes, 'delta plan')
   checkHolds(manifest, plan)
-  return { source, descriptor, manifest, plan }
+  return { source, descriptor, manifest, plan, recipes: await readRecipes(source, plan, options) }
+}
+
+/** All recipes are read and checked before any work: one of an unknown kind must not show up in the middle. */
+async function readRecipes(
+  source: ImageSource,
+  plan: DeltaPlan,
+  options: OperationOptions,
+): Promise<ReadonlyMap<Digest, Recipe>> {
+  const recipes = new Map<Digest, Recipe>()
+  for (const { digest, from } of plan.blobs) {
+    const place = from.kind === 'patch' || from.kind === 'baseline-tar' ? from.recipe : undefined
+    if (place === undefined) continue
+    const bytes = place.kind === 'inline' ? place.recipe : await readRecipeBlob(source, place, options)
+    recipes.set(digest, parseRecipe(bytes))
+  }
+  return recipes
+}
+
+function readRecipeBlob(
+  source: ImageSource,
+  { digest, size }: { readonly digest: Digest; readonly size: number },
+  options: OperationOptions,
+): Promise<Uint8Array> {
+  const descriptor = { mediaType: DELTA_MEDIA_TYPE.RECIPE, digest, size }
+  return readAllBytes(openVerifiedBlob(source, descriptor, 'delta', options), MAX_RECIPE_BYTES, `recipe ${digest}`)
 }
 
 /** Whether a manifest is that of a delta. */
@@ -167,9 +207,10 @@ export function isDelta(manifest: Manifest): boolean {
 function checkHolds(manifest: Manifest, plan: DeltaPlan): void {
   const held = new Set(manifest.layers.map((layer) => layer.digest))
   const problems = plan.blobs.flatMap(({ digest, from }, index) => {
-    const wanted = from.kind === 'archive' ? digest : from.kind === 'patch' ? from.patch.digest : undefined
-    if (wanted === undefined || held.has(wanted)) return []
-    return [{ path: `$.blobs[${index}].from`, message: `${wanted} is not a layer of the delta manifest` }]
+    const wanted = from.kind === 'archive' ? [digest] : madeBlobs(from).map((made) => made.digest)
+    return wanted
+      .filter((blob) => !held.has(blob))
+      .map((blob) => ({ path: `$.blobs[${index}].from`, message: `${blob} is not a layer of the delta manifest` }))
   })
   if (problems.length > 0) throw new InvalidDocumentError('delta plan', problems)
 }

@@ -1,5 +1,6 @@
 import type { IndexFate } from '../image/index.ts'
 import { bareDescriptor, type Digest } from '../oci/index.ts'
+import type { RecipeCache } from '../recompress/index.ts'
 import { bytesSource, SpoolDirectory } from '../stream/index.ts'
 import { type ImageDestination, type ImageSource, openVerifiedBlob } from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
@@ -13,10 +14,12 @@ import { expectedOrigin, type Survey, type SurveyOptions, surveyImages } from '.
 
 /** Options of {@link diffImages}. */
 export interface DiffOptions extends SurveyOptions {
-  /** Runs the codecs; the caller disposes it. */
-  readonly codecs: KernelRunner
+  /** Runs the kernels; the caller disposes it. */
+  readonly kernels: KernelRunner
   /** Where plain layers are spooled. @default the system's temporary directory */
   readonly workdir?: string | undefined
+  /** Keeps recipes between runs; left out, every gzip layer is taken apart anew. */
+  readonly recipes?: RecipeCache | undefined
   /** What made the delta: recorded in the plan. */
   readonly tool: string
   /** Seconds since 1970 for the `created` annotation; left out, there is none. */
@@ -58,7 +61,7 @@ export async function diffImages(
   await using patcher = new LayerPatcher(survey, spool, options)
   const origins = new Map<Digest, BlobOrigin>()
   for (const blob of survey.tree.blobs) origins.set(blob.descriptor.digest, await patcher.originOf(blob))
-  const plan = makePlan(survey, origins, options.tool)
+  const plan = makePlan(survey, origins, options.tool, patcher)
   const digest = await writeDelta(destination, deltaContents(plan, survey, patcher, options), options)
   return { ...reportOf(plan, survey), digest }
 }
@@ -70,7 +73,7 @@ export async function diffImages(
 export async function planDiff(
   baselines: readonly ImageSource[],
   target: ImageSource,
-  options: Omit<DiffOptions, 'codecs'>,
+  options: Omit<DiffOptions, 'kernels'>,
 ): Promise<DiffReport> {
   const survey = await surveyImages(baselines, target, options)
   const origins = new Map(
@@ -79,7 +82,12 @@ export async function planDiff(
   return reportOf(makePlan(survey, origins, options.tool), survey)
 }
 
-function makePlan(survey: Survey, origins: ReadonlyMap<Digest, BlobOrigin>, tool: string): DeltaPlan {
+function makePlan(
+  survey: Survey,
+  origins: ReadonlyMap<Digest, BlobOrigin>,
+  tool: string,
+  patcher?: LayerPatcher,
+): DeltaPlan {
   const { tree, baseline } = survey
   const documents = tree.documents.toReversed().map(
     (node): PlannedBlob => ({
@@ -92,7 +100,7 @@ function makePlan(survey: Survey, origins: ReadonlyMap<Digest, BlobOrigin>, tool
     (blob): PlannedBlob => ({
       role: blob.role,
       ...bareDescriptor(blob.descriptor),
-      diffId: blob.diffId,
+      diffId: blob.diffId ?? patcher?.diffIdOf(blob.descriptor.digest),
       from: origins.get(blob.descriptor.digest) ?? { kind: 'archive' },
     }),
   )
@@ -118,7 +126,7 @@ function neededLayers(blobs: readonly PlannedBlob[], baseline: BaselineSet): rea
   }
   for (const { digest, diffId, from } of blobs) {
     if (from.kind === 'baseline') add(baseline.byDigest(digest))
-    else if (from.kind === 'baseline-tar' && diffId !== undefined) add(baseline.byDiffId(diffId))
+    else if (from.kind === 'baseline-tar') add(baseline.byDiffId(diffId ?? digest))
     else if (from.kind === 'patch') for (const source of from.sources) add(baseline.byDiffId(source))
   }
   return [...needed.values()]
@@ -129,7 +137,7 @@ function deltaContents(plan: DeltaPlan, survey: Survey, patcher: LayerPatcher, o
   return {
     plan,
     createdSeconds: options.createdSeconds,
-    openPatch: (digest) => patcher.openPatch(digest),
+    openMade: (digest) => patcher.openMade(digest),
     openBlob: (blob, signal) => {
       const bytes = documents.get(blob.digest)
       if (bytes !== undefined) return bytesSource(bytes)

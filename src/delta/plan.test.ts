@@ -36,7 +36,12 @@ const PLAN: DeltaPlan = {
       digest: LAYER,
       size: 2000,
       diffId: LAYER,
-      from: { kind: 'patch', patch: { digest: PATCH, size: 20 }, sources: [BASE] },
+      from: {
+        kind: 'patch',
+        patch: { digest: PATCH, size: 20 },
+        sources: [BASE],
+        recipe: { kind: 'inline', recipe: Buffer.of(1, 2, 3) },
+      },
     },
   ],
 }
@@ -61,7 +66,7 @@ test('parsePlan() refuses a newer schema version', () => {
 })
 
 test('parsePlan() refuses a kind of origin it does not know, and an unknown key in one', () => {
-  for (const from of [{ kind: 'telepathy' }, { kind: 'baseline-tar', recipe: {} }]) {
+  for (const from of [{ kind: 'telepathy' }, { kind: 'baseline-tar', recipe: { spell: 1 } }]) {
     const bytes = planWith((plan) => Object.assign(plan.blobs[2] ?? {}, { from }))
     assert.throws(
       () => parsePlan(bytes, 'plan'),

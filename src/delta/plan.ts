@@ -20,6 +20,8 @@ export const DELTA_MEDIA_TYPE = {
   DOCUMENT: 'application/vnd.tare.delta.document.v1+json',
   /** A patch. @see docs/formats/patch.md */
   PATCH: 'application/vnd.tare.delta.patch.v1',
+  /** A recipe too large for the plan. @see docs/formats/recipe.md */
+  RECIPE: 'application/vnd.tare.delta.recipe.v1',
 } as const
 
 /** A delta plan larger than this is refused. */
@@ -32,12 +34,29 @@ export type BlobOrigin =
   | { readonly kind: 'archive' }
   /** The baseline holds the same blob. */
   | { readonly kind: 'baseline' }
-  /** The blob is the plain tar of a baseline layer, which may be compressed there. */
-  | { readonly kind: 'baseline-tar' }
-  /** The delta holds a patch that makes the plain tar from plain tars of the baseline. */
-  | { readonly kind: 'patch'; readonly patch: PatchBlob; readonly sources: readonly DiffId[] }
+  /** The plain tar of a baseline layer, which may be compressed there, compressed by the recipe. */
+  | { readonly kind: 'baseline-tar'; readonly recipe?: RecipePlace | undefined }
+  /** The delta holds a patch that makes the plain tar from plain tars of the baseline; compressed by the recipe. */
+  | {
+      readonly kind: 'patch'
+      readonly patch: PatchBlob
+      readonly sources: readonly DiffId[]
+      readonly recipe?: RecipePlace | undefined
+    }
   /** Nobody holds it; its descriptor says where to fetch it. */
   | { readonly kind: 'foreign' }
+
+/**
+ * Where the recipe is that makes the blob of its plain tar, bit for bit. A layer without one is plain in the target.
+ *
+ * @see docs/formats/recipe.md
+ */
+export type RecipePlace =
+  | { readonly kind: 'inline'; readonly recipe: Uint8Array }
+  | { readonly kind: 'blob'; readonly digest: Digest; readonly size: number }
+
+/** Recipes up to this size stand in the plan. */
+export const MAX_INLINE_RECIPE_BYTES = 1024
 
 /** Where a patch lies in the delta. */
 export interface PatchBlob {
@@ -117,17 +136,33 @@ function orderedDescriptor({ mediaType, digest, size }: Descriptor): Descriptor 
   return { mediaType, digest, size }
 }
 
-function orderedOrigin(from: BlobOrigin): BlobOrigin {
-  if (from.kind !== 'patch') return { kind: from.kind }
-  return { kind: 'patch', patch: { digest: from.patch.digest, size: from.patch.size }, sources: from.sources }
+function orderedOrigin(from: BlobOrigin): unknown {
+  switch (from.kind) {
+    case 'archive':
+    case 'baseline':
+    case 'foreign':
+      return { kind: from.kind }
+    case 'baseline-tar':
+      return { kind: from.kind, recipe: orderedRecipe(from.recipe) }
+    case 'patch': {
+      const { digest, size } = from.patch
+      return { kind: from.kind, patch: { digest, size }, sources: from.sources, recipe: orderedRecipe(from.recipe) }
+    }
+  }
+}
+
+function orderedRecipe(place: RecipePlace | undefined): unknown {
+  if (place === undefined) return undefined
+  if (place.kind === 'inline') return { data: Buffer.from(place.recipe).toString('base64') }
+  return { digest: place.digest, size: place.size }
 }
 
 const ROLES: readonly PlannedRole[] = ['index', 'manifest', 'config', 'layer']
 const ORIGIN_KEYS: Readonly<Record<BlobOrigin['kind'], readonly string[]>> = {
   archive: ['kind'],
   baseline: ['kind'],
-  'baseline-tar': ['kind'],
-  patch: ['kind', 'patch', 'sources'],
+  'baseline-tar': ['kind', 'recipe'],
+  patch: ['kind', 'patch', 'sources', 'recipe'],
   foreign: ['kind'],
 }
 
@@ -185,13 +220,24 @@ function readOrigin(node: DocumentNode, subject: string): BlobOrigin {
   if (kind === undefined) throw unsupported(subject, `a blob from ${JSON.stringify(kindText)}`)
   const unknownKey = node.keys().find((key) => !ORIGIN_KEYS[kind].includes(key))
   if (unknownKey !== undefined) throw unsupported(subject, `${JSON.stringify(unknownKey)} in a blob from ${kind}`)
-  if (kind !== 'patch') return { kind }
+  if (kind !== 'patch' && kind !== 'baseline-tar') return { kind }
+  const place = node.at('recipe').optional((recipe) => readRecipePlace(recipe, subject))
+  const recipe = place === undefined ? {} : { recipe: place }
+  if (kind === 'baseline-tar') return { kind, ...recipe }
   const patch = node.at('patch')
   return {
     kind,
     patch: { digest: patch.at('digest').digest(), size: patch.at('size').size() },
     sources: node.at('sources').list(MAX_BLOBS, (source) => source.digest()),
+    ...recipe,
   }
+}
+
+function readRecipePlace(node: DocumentNode, subject: string): RecipePlace {
+  const keys = node.keys().toSorted().join(' ')
+  if (keys === 'data') return { kind: 'inline', recipe: Buffer.from(node.at('data').string(), 'base64') }
+  if (keys === 'digest size') return { kind: 'blob', digest: node.at('digest').digest(), size: node.at('size').size() }
+  throw unsupported(subject, `a recipe with ${keys === '' ? 'nothing' : keys}`)
 }
 
 function unsupported(subject: string, what: string): TareError {

@@ -1,6 +1,7 @@
 import { decompress } from '../compress/index.ts'
 import { TareError } from '../errors/index.ts'
 import type { Descriptor, Digest } from '../oci/index.ts'
+import { regenerate } from '../recompress/index.ts'
 import {
   type ByteSource,
   type OperationOptions,
@@ -20,7 +21,9 @@ import type { KernelRunner } from '../workers/index.ts'
 import { type BaselineSet, PlainLayerSpool } from './baseline-set.ts'
 import type { Delta } from './delta-archive.ts'
 import { applyPatch } from './patch/apply-patch.ts'
-import { DELTA_MEDIA_TYPE, type PlannedBlob } from './plan.ts'
+import { type BlobOrigin, DELTA_MEDIA_TYPE, type PlannedBlob } from './plan.ts'
+
+type PlainOrigin = Extract<BlobOrigin, { kind: 'baseline-tar' | 'patch' }>
 
 /**
  * The target of a delta as an image to read: every blob comes from the delta, from the baselines, or is rebuilt while
@@ -31,21 +34,21 @@ export class RebuiltSource implements ImageSource {
   readonly reference: string
   readonly #delta: Delta
   readonly #baselines: BaselineSet
-  readonly #codecs: KernelRunner
+  readonly #kernels: KernelRunner
   readonly #plainLayers: PlainLayerSpool
   readonly #blobs: ReadonlyMap<Digest, PlannedBlob>
 
   constructor(
     delta: Delta,
     baselines: BaselineSet,
-    codecs: KernelRunner,
+    kernels: KernelRunner,
     spool: SpoolDirectory,
     options: OperationOptions,
   ) {
     this.reference = delta.source.reference
     this.#delta = delta
     this.#baselines = baselines
-    this.#codecs = codecs
+    this.#kernels = kernels
     this.#plainLayers = new PlainLayerSpool(baselines, spool, options)
     this.#blobs = new Map(delta.plan.blobs.map((blob) => [blob.digest, blob]))
   }
@@ -70,15 +73,30 @@ export class RebuiltSource implements ImageSource {
 
   /** The plain tar of a layer, without compressing what the destination would only unpack again. */
   async openPlainLayer(descriptor: Descriptor, options: OperationOptions = {}): Promise<ByteSource> {
-    const { diffId } = this.#planned(descriptor)
+    const blob = this.#planned(descriptor)
+    const { diffId, from } = blob
     if (diffId !== undefined && this.#baselines.byDiffId(diffId) !== undefined) {
       return this.#baselines.openPlain(diffId, options)
     }
-    return (await decompress(this.#open(this.#planned(descriptor), options))).source
+    if (from.kind === 'patch') return this.#openPlain(blob, from, options)
+    return (await decompress(this.#open(blob, options))).source
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#plainLayers[Symbol.asyncDispose]()
+  }
+
+  /** The plain tar of a layer that is made from baseline layers. */
+  #openPlain(blob: PlannedBlob, from: PlainOrigin, options: OperationOptions): ByteSource {
+    const diffId = blob.diffId ?? blob.digest
+    if (from.kind === 'baseline-tar') return this.#baselines.openPlain(diffId, options)
+    const patch = { mediaType: DELTA_MEDIA_TYPE.PATCH, ...from.patch }
+    return applyPatch(openVerifiedBlob(this.#delta.source, patch, 'delta', options), {
+      kernels: this.#kernels,
+      signal: options.signal,
+      openSource: (source) => this.#plainLayers.open(source.diffId),
+      expected: { digest: diffId },
+    })
   }
 
   #planned(descriptor: Descriptor): PlannedBlob {
@@ -95,15 +113,11 @@ export class RebuiltSource implements ImageSource {
       case 'baseline':
         return this.#baselines.openBlob(digest, options)
       case 'baseline-tar':
-        return this.#baselines.openPlain(blob.diffId ?? digest, options)
       case 'patch': {
-        const patch = { mediaType: DELTA_MEDIA_TYPE.PATCH, ...from.patch }
-        return applyPatch(openVerifiedBlob(this.#delta.source, patch, 'delta', options), {
-          codecs: this.#codecs,
-          signal: options.signal,
-          openSource: (source) => this.#plainLayers.open(source.diffId),
-          expected: { digest, sizeBytes: blob.size },
-        })
+        const plain = this.#openPlain(blob, from, options)
+        const recipe = this.#delta.recipes.get(digest)
+        if (recipe === undefined) return plain
+        return regenerate(recipe, plain, { kernels: this.#kernels, signal: options.signal })
       }
       case 'foreign':
         throw new TareError('BLOB_NOT_FOUND', `${digest} is kept by neither side; its manifest names URLs for it`)

@@ -8,8 +8,10 @@ export interface BlobSavings {
   readonly mediaType: string
   readonly sizeBytes: number
   readonly origin: BlobOrigin['kind']
-  /** Bytes of the blob or of its patch in the delta; 0 where the baseline has it. */
+  /** Bytes of the blob, or of its patch and recipe, in the delta; 0 where the baseline has it. */
   readonly shippedBytes: number
+  /** Bytes of the recipe that compresses the layer again; absent where none is needed. */
+  readonly recipeBytes?: number | undefined
   /** For a patch: the diffIDs of the baseline layers it reads from. */
   readonly sources: readonly Digest[]
 }
@@ -23,6 +25,7 @@ export function savingsOf(plan: DeltaPlan): readonly BlobSavings[] {
     sizeBytes: size,
     origin: from.kind,
     shippedBytes: shippedBytes(from, size),
+    recipeBytes: recipeBytes(from),
     sources: from.kind === 'patch' ? from.sources : [],
   }))
 }
@@ -32,10 +35,16 @@ function shippedBytes(from: BlobOrigin, size: number): number {
     case 'archive':
       return size
     case 'patch':
-      return from.patch.size
-    case 'baseline':
+      return from.patch.size + (recipeBytes(from) ?? 0)
     case 'baseline-tar':
+      return recipeBytes(from) ?? 0
+    case 'baseline':
     case 'foreign':
       return 0
   }
+}
+
+function recipeBytes(from: BlobOrigin): number | undefined {
+  const place = from.kind === 'patch' || from.kind === 'baseline-tar' ? from.recipe : undefined
+  return place?.kind === 'inline' ? place.recipe.length : place?.size
 }

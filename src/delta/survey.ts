@@ -50,7 +50,12 @@ export function knownOrigin(blob: TreeBlob, baseline: BaselineSet): BlobOrigin |
 export function expectedOrigin(blob: TreeBlob, baseline: BaselineSet, target: ImageSource): BlobOrigin {
   const known = knownOrigin(blob, baseline)
   if (known !== undefined) return known
-  const isPlain = target.layerForm === 'plain' || statedCompression(blob.descriptor.mediaType) === 'none'
+  // Whether the bytes of a gzip layer can be made again shows only when it is read.
+  const isPatched = target.layerForm === 'plain' || PATCHED.has(statedCompression(blob.descriptor.mediaType))
   const { digest, size } = blob.descriptor
-  return isPlain ? { kind: 'patch', patch: { digest, size }, sources: [] } : { kind: 'archive' }
+  if (!isPatched) return { kind: 'archive' }
+  const isHeld = blob.diffId !== undefined && baseline.byDiffId(blob.diffId) !== undefined
+  return isHeld ? { kind: 'baseline-tar' } : { kind: 'patch', patch: { digest, size }, sources: [] }
 }
+
+const PATCHED: ReadonlySet<string> = new Set(['none', 'gzip'])

@@ -9,4 +9,5 @@ export {
   type Recipe,
   type Trailer,
 } from './recipe.ts'
+export { RecipeCache } from './recipe-cache.ts'
 export { regenerate, type RegenerateOptions } from './regenerate.ts'

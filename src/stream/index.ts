@@ -23,4 +23,4 @@ export {
   TEMPORARY_TOKEN_PATTERN,
   tokenOfTemporary,
 } from './temporary-name.ts'
-export { Digester, digestOf, type ExpectedContent, verified, verifyBytes } from './verified.ts'
+export { Digester, digesting, digestOf, type ExpectedContent, verified, verifyBytes } from './verified.ts'

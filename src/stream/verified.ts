@@ -31,6 +31,14 @@ export class Digester {
   }
 }
 
+/** Passes a source through a {@link Digester}, which knows its digest and size at the end. */
+export async function* digesting(source: ByteSource, digester: Digester): ByteSource {
+  for await (const chunk of source) {
+    digester.update(chunk)
+    yield chunk
+  }
+}
+
 /** The digest of some bytes. */
 export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): Digest {
   return new Digester(algorithm).update(bytes).digest()

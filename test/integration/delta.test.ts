@@ -26,12 +26,12 @@ const DOCKER_V1 = `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`
 const DOCKER_V2 = `oci-archive:${fixture('images/app-docker-v2.oci.tar')}`
 const MULTI_V2 = `oci-archive:${fixture('images/app-multi-v2.oci.tar')}`
 
-let codecs: KernelRunner
+let kernels: KernelRunner
 /** The delta between the two docker archives: most tests start from it. */
 let saved: { readonly directory: TemporaryDirectory; readonly path: string; readonly report: DiffReport }
 
 before(async () => {
-  codecs = await createInlineRunner()
+  kernels = await createInlineRunner()
   const directory = await temporaryDirectory()
   const path = directory.join('save.tare')
   saved = { directory, path, report: await diff([SAVE_V1], SAVE_V2, path) }
@@ -50,7 +50,7 @@ async function diff(
   for (const reference of baselines) opened.push(resources.use(await openSource(reference)))
   const to = resources.use(await openSource(target))
   const file = resources.use(await openDestination(`oci-archive:${path}`))
-  return await diffImages(opened, to, file, { codecs, tool: 'tare/test', ...options })
+  return await diffImages(opened, to, file, { kernels, tool: 'tare/test', ...options })
 }
 
 async function apply(path: string, baselines: readonly string[], destination: string): Promise<Digest> {
@@ -59,7 +59,7 @@ async function apply(path: string, baselines: readonly string[], destination: st
   for (const reference of baselines) opened.push(resources.use(await openSource(reference)))
   const delta = resources.use(await openSource(`oci-archive:${path}`))
   const to = resources.use(await openDestination(destination))
-  return (await applyDelta(delta, opened, to, { codecs })).copy.digest
+  return (await applyDelta(delta, opened, to, { kernels })).copy.digest
 }
 
 async function rootDigest(reference: string): Promise<Digest> {
@@ -101,14 +101,33 @@ test('apply into a docker archive writes plain layers', async () => {
   assert.equal(await rootDigest(`docker-archive:${dir.join('v2.tar')}`), digest)
 })
 
-test('gzip layers are shipped whole for now, and rebuilt with their digests', async () => {
+test('gzip layers are patched inside the compression, and their bytes made again', async () => {
   await using dir = await temporaryDirectory()
   const report = await diff([DOCKER_V1], DOCKER_V2, dir.join('docker.tare'))
-  assert.ok(report.blobs.every((blob) => blob.origin === 'archive'))
+  assert.deepEqual(
+    report.blobs.map((blob) => blob.origin),
+    ['archive', 'archive', 'patch', 'patch', 'patch'],
+  )
+  assert.ok(report.blobs.every((blob) => (blob.recipeBytes ?? 0) <= 64))
+  assert.ok((await stat(dir.join('docker.tare'))).size <= 1_200_000)
   const wanted = await rootDigest(DOCKER_V2)
   assert.equal(wanted, 'sha256:834750955ad1862d96c3b32cb1f8cf05c83b57826fdb31c138ec7a6aab54641c')
   assert.equal(await apply(dir.join('docker.tare'), [DOCKER_V1], `oci:${dir.join('out')}:v2`), wanted)
   assert.equal(await readBack(`oci:${dir.join('out')}:v2`, dir.join('back')), wanted)
+  // The same image as plain tars will do as a baseline: patches read nothing else.
+  assert.equal(await apply(dir.join('docker.tare'), [SAVE_V1], `oci:${dir.join('plain')}:v2`), wanted)
+})
+
+test('a gzip layer whose tar the baseline has, differently compressed, costs its recipe alone', async () => {
+  await using dir = await temporaryDirectory()
+  const report = await diff([SAVE_V2], DOCKER_V2, dir.join('recompressed.tare'))
+  assert.deepEqual(
+    report.blobs.filter((blob) => blob.role === 'layer').map((blob) => blob.origin),
+    ['baseline-tar', 'baseline-tar', 'baseline-tar'],
+  )
+  assert.ok((await stat(dir.join('recompressed.tare'))).size < 20_000)
+  const wanted = await rootDigest(DOCKER_V2)
+  assert.equal(await apply(dir.join('recompressed.tare'), [SAVE_V2], `oci:${dir.join('out')}:v2`), wanted)
 })
 
 test('a delta between equal images ships documents and configs alone', async () => {
@@ -161,7 +180,7 @@ test('several baselines help each other', async () => {
 test('a delta has the same bytes whatever the number of workers', async () => {
   await using dir = await temporaryDirectory()
   await using threads = createThreadRunner({ threads: 2 })
-  await diff([SAVE_V1], SAVE_V2, dir.join('two.tare'), { codecs: threads })
+  await diff([SAVE_V1], SAVE_V2, dir.join('two.tare'), { kernels: threads })
   assert.equal(digestOf(await readFile(saved.path)), digestOf(await readFile(dir.join('two.tare'))))
 })
 

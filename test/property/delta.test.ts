@@ -30,7 +30,7 @@ const releases = fc
   })
 
 test('applyDelta() gives back what diffImages() got, whatever changed', async () => {
-  await using codecs = await createInlineRunner()
+  await using kernels = await createInlineRunner()
   await fc.assert(
     fc.asyncProperty(releases, async ({ before, after }) => {
       await using dir = await temporaryDirectory()
@@ -39,10 +39,10 @@ test('applyDelta() gives back what diffImages() got, whatever changed', async ()
       await using baseline = await openSource(`oci:${dir.join('base')}`)
       await using target = await openSource(`oci:${dir.join('target')}`)
       await using file = await openDestination(`oci-archive:${dir.join('delta.tare')}`)
-      await diffImages([baseline], target, file, { codecs, tool: 'tare/test' })
+      await diffImages([baseline], target, file, { kernels, tool: 'tare/test' })
       await using delta = await openSource(`oci-archive:${dir.join('delta.tare')}`)
       await using rebuilt = await openDestination(`oci:${dir.join('rebuilt')}`)
-      const report = await applyDelta(delta, [baseline], rebuilt, { codecs })
+      const report = await applyDelta(delta, [baseline], rebuilt, { kernels })
       assert.equal(report.copy.digest, wanted.descriptor.digest)
       // Reading everything back proves the stored bytes.
       await using stored = await openSource(`oci:${dir.join('rebuilt')}`)
@@ -54,7 +54,7 @@ test('applyDelta() gives back what diffImages() got, whatever changed', async ()
 })
 
 test('diffImages() of bytes that are no tar still gives them back', async () => {
-  await using codecs = await createInlineRunner()
+  await using kernels = await createInlineRunner()
   await fc.assert(
     fc.asyncProperty(
       fc.uint8Array({ minLength: 1, maxLength: 3000 }),
@@ -69,10 +69,10 @@ test('diffImages() of bytes that are no tar still gives them back', async () => 
         await using baseline = await openSource(`oci:${dir.join('base')}`)
         await using target = await openSource(`oci:${dir.join('target')}`)
         await using file = await openDestination(`oci-archive:${dir.join('delta.tare')}`)
-        await diffImages([baseline], target, file, { codecs, tool: 'tare/test' })
+        await diffImages([baseline], target, file, { kernels, tool: 'tare/test' })
         await using delta = await openSource(`oci-archive:${dir.join('delta.tare')}`)
         await using rebuilt = await openDestination(`oci:${dir.join('rebuilt')}`)
-        assert.equal((await applyDelta(delta, [baseline], rebuilt, { codecs })).copy.digest, wanted.descriptor.digest)
+        assert.equal((await applyDelta(delta, [baseline], rebuilt, { kernels })).copy.digest, wanted.descriptor.digest)
       },
     ),
     { numRuns: 30 },

@@ -56,8 +56,8 @@ export function defineApply(program: Command, execute: Execute): void {
           const report = await planApply(file, baselines, destination.layerForm, options)
           return { kind: 'summary', report, text: applyText(report) }
         }
-        const codecs = resources.use(await startCodecs(run))
-        const report = await applyDelta(file, baselines, destination, { ...options, codecs })
+        const kernels = resources.use(await startCodecs(run))
+        const report = await applyDelta(file, baselines, destination, { ...options, kernels })
         return { kind: 'summary', report, text: applyText(report) }
       }),
     )

@@ -75,9 +75,9 @@ export function defineDiff(program: Command, execute: Execute): void {
           const report = await planDiff(baselines, image, options)
           return { kind: 'summary', report, text: diffText(report) }
         }
-        const codecs = resources.use(await startCodecs(run))
+        const kernels = resources.use(await startCodecs(run))
         const file = resources.use(await openDestination(output, context))
-        const made = await diffImages(baselines, image, file, { ...options, codecs })
+        const made = await diffImages(baselines, image, file, { ...options, kernels })
         const report = { path: output.path, fileBytes: (await stat(output.path)).size, ...made }
         return { kind: 'summary', report, text: diffText(report) }
       }),

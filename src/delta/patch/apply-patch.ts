@@ -18,7 +18,7 @@ import type { PlainLayer } from './plain-layer.ts'
 
 /** What {@link applyPatch} works with. */
 export interface ApplyPatchOptions {
-  readonly codecs: KernelRunner
+  readonly kernels: KernelRunner
   readonly signal?: AbortSignal | undefined
   /** Gives a plain layer by diffID and size; called once for each source of the patch, before anything is made. */
   readonly openSource: (source: PatchSource) => Promise<PlainLayer>
@@ -165,25 +165,25 @@ class PatchReader implements AsyncDisposable {
 /** Expands groups and puts frames together. */
 class FrameDecoder {
   readonly #sources: readonly PlainLayer[]
-  readonly #codecs: KernelRunner
+  readonly #kernels: KernelRunner
   readonly #signal: AbortSignal | undefined
 
   constructor(sources: readonly PlainLayer[], options: ApplyPatchOptions) {
     this.#sources = sources
-    this.#codecs = options.codecs
+    this.#kernels = options.kernels
     this.#signal = options.signal
   }
 
   decodeMeta(codec: number, payload: Uint8Array, targetBytes: number): Promise<Uint8Array> {
     const job = { codec, reference: new Uint8Array(0), payload: new Uint8Array(payload), targetBytes }
-    return this.#codecs.decode(job, this.#signal)
+    return this.#kernels.decode(job, this.#signal)
   }
 
   async decodeGroup(group: PatchGroup, payload: Uint8Array): Promise<Uint8Array> {
     // A copy, because the runner takes its arrays over and the payload is a view of a larger chunk.
     const job = { codec: group.codec, payload: new Uint8Array(payload), targetBytes: group.targetBytes }
     const reference = await gatherReference(group.reference, this.#sources)
-    return this.#codecs.decode({ ...job, reference }, this.#signal)
+    return this.#kernels.decode({ ...job, reference }, this.#signal)
   }
 
   async *assemble(frame: PatchFrame, groups: readonly Promise<Uint8Array>[]): ByteSource {

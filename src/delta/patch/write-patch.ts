@@ -27,7 +27,7 @@ const MAX_MIXED_BYTES = 4 * 1024 * 1024
 
 /** What {@link writePatch} works with. */
 export interface WritePatchOptions {
-  readonly codecs: KernelRunner
+  readonly kernels: KernelRunner
   readonly signal?: AbortSignal | undefined
   /** Told after each frame. */
   readonly onTargetBytes?: ((doneBytes: number) => void) | undefined
@@ -55,8 +55,8 @@ export async function* writePatch(
   const renumbered = new Map(used.map((position, index) => [position, index]))
   const groups = mapOrdered(
     frames.flatMap((frame) => frame.groups),
-    options.codecs.concurrency,
-    (group, signal) => encodeGroup(group, target, layers, options.codecs, signal),
+    options.kernels.concurrency,
+    (group, signal) => encodeGroup(group, target, layers, options.kernels, signal),
     { signal: options.signal },
   )
   let doneBytes = 0
@@ -96,7 +96,7 @@ async function* frameBytes(
   )
   const meta = formatFrameMeta({ targetBytes: frame.targetBytes, groups, operations })
   const metaBytes = meta.length
-  const coded = await options.codecs.encode(
+  const coded = await options.kernels.encode(
     { reference: new Uint8Array(0), target: meta, codecs: CODECS.meta },
     options.signal,
   )
@@ -109,7 +109,7 @@ async function encodeGroup(
   group: PlannedGroup,
   target: PlainLayer,
   layers: readonly PlainLayer[],
-  codecs: KernelRunner,
+  kernels: KernelRunner,
   signal: AbortSignal,
 ): Promise<EncodedGroup> {
   const reference = await gatherReference(group.reference, layers)
@@ -120,7 +120,7 @@ async function encodeGroup(
     filled += length
   }
   const tried = reference.length === 0 ? codecsForNew(bytes.length) : CODECS[group.kind]
-  return codecs.encode({ reference, target: bytes, codecs: tried }, signal)
+  return kernels.encode({ reference, target: bytes, codecs: tried }, signal)
 }
 
 /** Difference coding packs new content best as well, but its decoder mixes every byte: not for much of it. */

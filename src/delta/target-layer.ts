@@ -1,0 +1,121 @@
+import { type Compression, DETECTION_BYTES, decompress, detectCompression } from '../compress/index.ts'
+import { hasErrorCode } from '../errors/index.ts'
+import { isFetchedElsewhere, type TreeBlob } from '../image/index.ts'
+import type { EncoderSpec } from '../kernels/index.ts'
+import { detectRecipe, formatRecipe, parseRecipe, type RecipeCache } from '../recompress/index.ts'
+import {
+  type ByteSource,
+  Digester,
+  digesting,
+  type OperationOptions,
+  readAllBytes,
+  readFileRange,
+  type SpoolDirectory,
+  type SpoolFile,
+  sliceSource,
+} from '../stream/index.ts'
+import { type ImageSource, openVerifiedBlob } from '../transport/index.ts'
+import type { KernelRunner } from '../workers/index.ts'
+import { PlainLayer } from './patch/plain-layer.ts'
+
+/** Options of {@link TargetLayers}. */
+export interface TargetLayersOptions extends OperationOptions {
+  readonly kernels: KernelRunner
+  /** Keeps recipes between runs. */
+  readonly recipes?: RecipeCache | undefined
+}
+
+/** A layer of the target, taken apart. */
+export type TargetLayer =
+  /** The target does not hold it; its descriptor has URLs. */
+  | { readonly kind: 'foreign' }
+  /** Its bytes can't be made from plain ones. */
+  | { readonly kind: 'opaque' }
+  /** Plain bytes, and where they are compressed in the target, the recipe to make its blob of them. */
+  | { readonly kind: 'plain'; readonly layer: PlainLayer; readonly recipe?: Uint8Array | undefined }
+
+/** Opens the layers of a target as plain bytes, and finds out how the compressed ones were made. */
+export class TargetLayers {
+  readonly #target: ImageSource
+  readonly #spool: SpoolDirectory
+  readonly #options: TargetLayersOptions
+  /** What made the layers so far: neighbours mostly share their encoder. */
+  readonly #hints: EncoderSpec[] = []
+
+  constructor(target: ImageSource, spool: SpoolDirectory, options: TargetLayersOptions) {
+    this.#target = target
+    this.#spool = spool
+    this.#options = options
+  }
+
+  /** @returns a layer whose plain bytes the caller disposes */
+  async open(blob: TreeBlob): Promise<TargetLayer> {
+    const compression = await this.#compressionOf(blob)
+    switch (compression) {
+      case undefined:
+        return { kind: 'foreign' }
+      case 'none': {
+        const file = await this.#spool.write('target', this.#openBlob(blob))
+        return { kind: 'plain', layer: await PlainLayer.open(file, blob.descriptor.digest) }
+      }
+      case 'gzip':
+        return this.#openGzip(blob)
+      case 'zstd':
+        return { kind: 'opaque' }
+    }
+  }
+
+  async #openGzip(blob: TreeBlob): Promise<TargetLayer> {
+    const compressed = await this.#spool.write('blob', this.#openBlob(blob))
+    const digester = new Digester()
+    const { source } = await decompress(compressed.read())
+    const plain = await this.#spool.write('target', digesting(source, digester))
+    const plainDigest = digester.digest()
+    if (blob.diffId !== undefined && blob.diffId !== plainDigest) {
+      const { logger } = this.#options
+      logger?.warn(`layer ${blob.descriptor.digest} unpacks to ${plainDigest}, its config says ${blob.diffId}`)
+      return { kind: 'opaque' }
+    }
+    const recipe = await this.#recipeOf(blob, compressed, plain)
+    if (recipe === undefined) return { kind: 'opaque' }
+    return { kind: 'plain', layer: await PlainLayer.open(plain, plainDigest), recipe }
+  }
+
+  async #recipeOf(blob: TreeBlob, compressed: SpoolFile, plain: SpoolFile): Promise<Uint8Array | undefined> {
+    const { kernels, recipes, signal } = this.#options
+    const { digest } = blob.descriptor
+    const cached = await recipes?.get(digest)
+    if (cached !== undefined) return formatRecipe(cached)
+    const found = await detectRecipe(randomBytes(compressed), randomBytes(plain), {
+      kernels,
+      signal,
+      hints: this.#hints,
+    })
+    if (found === undefined) return undefined
+    const recipe = formatRecipe(found)
+    await recipes?.put(digest, parseRecipe(recipe))
+    return recipe
+  }
+
+  /**
+   * What the layer's bytes say; media types of Docker's archives are not to be believed. Undefined for a foreign layer
+   * that the target leaves to its URLs.
+   */
+  async #compressionOf(blob: TreeBlob): Promise<Compression | undefined> {
+    try {
+      const start = sliceSource(this.#openBlob(blob), 0, DETECTION_BYTES)
+      return detectCompression(await readAllBytes(start, DETECTION_BYTES, 'start of layer'))
+    } catch (error) {
+      if (isFetchedElsewhere(blob.descriptor) && hasErrorCode(error, 'BLOB_NOT_FOUND')) return undefined
+      throw error
+    }
+  }
+
+  #openBlob({ descriptor }: TreeBlob): ByteSource {
+    return openVerifiedBlob(this.#target, descriptor, 'target', { signal: this.#options.signal })
+  }
+}
+
+function randomBytes({ path, sizeBytes }: SpoolFile): Parameters<typeof detectRecipe>[0] {
+  return { sizeBytes, open: (range) => readFileRange(path, range) }
+}
