@@ -1,5 +1,5 @@
 /**
- * The difference codecs on real files: size against zstd's `--patch-from` and xz, and speed. Pairs come from two releases of
+ * The difference kernels on real files: size against zstd's `--patch-from` and xz, and speed. Pairs come from two releases of
  * one image as `docker save` wrote them; each layer is coded whole, and each kind of changed file by itself.
  */
 import { execFile } from 'node:child_process'

@@ -23,7 +23,7 @@ const steps: Step[] = []
 
 try {
   await using registry = await startRegistry({ port: 0 })
-  await using codecs = createThreadRunner({ threads: 2 })
+  await using kernels = createThreadRunner({ threads: 2 })
   const context: OpenContext = { registry: { tlsVerify: false } }
   const mirror = `docker://${registry.host}:${registry.port}/demo/app`
 
@@ -52,7 +52,7 @@ try {
     await using baseline = await openSource(from, context)
     await using target = await openSource(to, context)
     await using file = await openDestination(`oci-archive:${path}`)
-    await diffImages([baseline], target, file, { codecs, tool: 'tare/demo' })
+    await diffImages([baseline], target, file, { kernels, tool: 'tare/demo' })
     await using delta = await openSource(`oci-archive:${path}`)
     const summary = await inspectDelta(delta)
     const wanted = (await target.resolve()).descriptor.digest
@@ -77,7 +77,7 @@ try {
     await using baseline = await openSource(from, context)
     {
       await using destination = await openDestination(to, context)
-      await applyDelta(delta, [baseline], destination, { codecs })
+      await applyDelta(delta, [baseline], destination, { kernels })
     }
     const wanted = (await inspectDelta(delta)).target.digest
     await using rebuilt = await openSource(to, context)
