@@ -5,6 +5,7 @@ import type { KlauspostEncoder, KlauspostJob } from './klauspost-encoder.ts'
 
 /** First and last release of each family, by the family's id. */
 export const KLAUSPOST_RELEASES: readonly (readonly [family: number, first: string, last: string])[] = [
+  [0, '1.9.0', '1.9.7'],
   [1, '1.9.8', '1.10.0'],
   [2, '1.10.1', '1.10.1'],
   [3, '1.10.2', '1.11.12'],

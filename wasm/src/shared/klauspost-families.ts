@@ -2,6 +2,7 @@
 // lists the releases of each. A later release is not always a greater id, so the kernel works with what `chooseFamily` sets.
 
 /** Ids in the order of their releases. */
+const B = 0
 const C_PRIME = 1
 const C = 2
 const D = 3
@@ -25,10 +26,13 @@ export let ignoresDictionary: bool = false
 export let endsStored: bool = false
 /** Every symbol gets a count of at least 1 before anything is measured, so that any table can be used again. */
 export let fills: bool = false
+/** Estimates are of double precision, in whole bits for each symbol. */
+export let estimatesWholeBits: bool = false
 /** Estimates take no symbol for cheaper than 1 bit or dearer than 15. */
 export let clampsEstimate: bool = false
-/** Literal-only blocks are judged by an estimate: 1 with `+ 15`, 2 with `+ n / 32`; 0 by the code itself. */
-export let literalEstimate: i32 = 0
+/** Literal-only blocks are judged by an estimate: with `+ 15`, or later with `+ n / 32`; in the end by the code itself. */
+export let estimatesLiterals: bool = false
+export let estimatesShare: bool = false
 /** The end of a match may lead to a better one. */
 export let probesEnd: bool = false
 /** Bytes that such a better match may skip at its start. */
@@ -66,14 +70,16 @@ export let literalBlock: i32 = 0
 
 /** False when the family has no such level. */
 export function chooseFamily(family: i32, level: i32): bool {
-  if (family < C_PRIME || family > K2 || level < -2 || level > 9 || level == -1) return false
+  if (family < B || family > K2 || level < -2 || level > 9 || level == -1) return false
   if (level > 6 && family == H1A) return false
   hasWideTables = family <= C
-  ignoresDictionary = family == C_PRIME
+  ignoresDictionary = family <= C_PRIME
   endsStored = family <= C
   fills = family <= G
   clampsEstimate = family >= G
-  literalEstimate = family <= D ? 1 : family <= F ? 2 : 0
+  estimatesWholeBits = family == B
+  estimatesLiterals = family <= F
+  estimatesShare = family > D
   probesEnd = family >= F
   probeSkip = family >= J0 ? 2 : 0
   cutsShort = family <= H2
@@ -90,6 +96,7 @@ export function chooseFamily(family: i32, level: i32): bool {
   looksInside = family <= J1
   countsWindow = family < K2A
   if (level < 0) penalty = family <= D ? 4 : family <= F ? 8 : 10
+  else if (family == B) penalty = level + 1
   else penalty = level > 6 ? 8 : family <= D ? 6 : family <= G ? 8 : 7
   literalBlock = family <= D ? 65535 : 32768
   return true

@@ -12,6 +12,7 @@ import {
 } from './deflate-bits'
 import {
   DISTANCE_SYMBOLS,
+  distanceSymbolExtraBits,
   END_OF_BLOCK,
   extraBits,
   FIRST_LENGTH_SYMBOL,
@@ -22,15 +23,18 @@ import {
   literalSymbolExtraBits,
 } from './deflate-tokens'
 import { buildCodes, codedBits, MAX_CODE_BITS, prepareHeader, putCode, usedSymbols, writeHeader } from './go-huffman'
-import { addClamped, addEntropy, rareBits } from './klauspost-estimate'
+import { addEntropy, addWholeBits, preciseLog2, symbolBits } from './klauspost-estimate'
 import {
+  clampsEstimate,
   countsEnd,
   describesAll,
   endsStored,
   estimatesEnd,
+  estimatesLiterals,
+  estimatesShare,
+  estimatesWholeBits,
   fills,
   fixedBelow,
-  literalEstimate,
   looksForNoise,
   penalty,
 } from './klauspost-families'
@@ -203,6 +207,8 @@ function writeFilled(from: usize, bytes: u32, isSync: bool): void {
     let fresh = openHeader + estimate(tokens, extra)
     fresh += fresh >> penalty
     let size = codedTokens(literalCodes, distanceCodes) + extra
+    // The first family counts the header as if it were written again.
+    if (estimatesWholeBits) size += openHeader
     if (fresh < size) {
       closeTable()
       size = fresh
@@ -290,19 +296,43 @@ function codedTokens(literalCodes: usize, distanceCodes: usize): u32 {
 
 /** Bits of the tokens with codes of their own, without a header. */
 function estimate(tokens: u32, extra: u32): u32 {
+  const literalsEnd = literalCounts + (END_OF_BLOCK << 2)
   const lengths = literalCounts + (FIRST_LENGTH_SYMBOL << 2)
   const lengthsEnd = literalCounts + (LITERAL_SYMBOLS << 2)
-  let share: f32 = <f32>1 / <f32>tokens
-  let bits: f32 = addEntropy(0, literalCounts, literalCounts + (END_OF_BLOCK << 2), share)
-  bits += 15
-  bits = addEntropy(bits, lengths, lengthsEnd, share)
+  const distancesEnd = distanceCounts + (DISTANCE_SYMBOLS << 2)
   let matches: u32 = 0
   for (let at = lengths; at < lengthsEnd; at += 4) matches += load<u32>(at)
-  if (matches != 0) {
-    share = <f32>1 / <f32>matches
-    bits = addEntropy(bits, distanceCounts, distanceCounts + (DISTANCE_SYMBOLS << 2), share)
+  if (estimatesWholeBits) {
+    let share: f64 = 1 / <f64>tokens
+    let bits = addWholeBits(0, literalCounts, literalsEnd, share) + 15
+    bits = addWholeBits(bits, lengths, lengthsEnd, share)
+    share = 1 / <f64>matches
+    if (matches != 0) bits = addWholeBits(bits, distanceCounts, distancesEnd, share)
+    return <u32>bits + mistakenExtraBits()
   }
+  const least: f32 = clampsEstimate ? 1 : -Infinity
+  const most: f32 = clampsEstimate ? 15 : Infinity
+  let share: f32 = <f32>1 / <f32>tokens
+  let bits = addEntropy(0, literalCounts, literalsEnd, share, least, most)
+  bits += 15
+  bits = addEntropy(bits, lengths, lengthsEnd, share, least, most)
+  share = <f32>1 / <f32>matches
+  if (matches != 0) bits = addEntropy(bits, distanceCounts, distancesEnd, share, least, most)
   return <u32>bits + extra
+}
+
+/** The first family looks up extra bits by the count of a symbol, not by the symbol. */
+function mistakenExtraBits(): u32 {
+  let bits: u32 = 0
+  for (let symbol = FIRST_LENGTH_SYMBOL; symbol < LITERAL_SYMBOLS; symbol++) {
+    const count = codeOf(literalCounts, symbol)
+    if ((count & 31) < 29) bits += literalSymbolExtraBits(FIRST_LENGTH_SYMBOL + (count & 31)) * count
+  }
+  for (let symbol: u32 = 0; symbol < DISTANCE_SYMBOLS; symbol++) {
+    const count = codeOf(distanceCounts, symbol)
+    bits += distanceSymbolExtraBits(count & 31) * count
+  }
+  return bits
 }
 
 function writeFixed(): void {
@@ -317,7 +347,7 @@ export function writeLiteralOnly(from: usize, bytes: u32, isSync: bool): void {
   memory.fill(literalCounts, 0, 288 * 4)
   countBytes(from, bytes)
   const stored = storedBits(bytes)
-  if (literalEstimate == 0) {
+  if (!estimatesLiterals) {
     if (looksForNoise && bytes > 1024 && isNoise(bytes)) {
       writeStored(from, bytes)
       return
@@ -362,29 +392,40 @@ const onlyRun = memory.data(8, 8)
 
 /** Families up to F: false to store; else the open table is closed if a new one looks better. */
 function decideByEstimate(bytes: u32, isSync: bool): bool {
-  const countsEndAt = literalCounts + (END_OF_BLOCK << 2)
+  const end = literalCounts + (END_OF_BLOCK << 2)
   let unused: u32 = 0
   if (!isSync) {
-    for (let at = literalCounts; at < countsEndAt; at += 4) unused += <u32>(load<u32>(at) == 0)
+    for (let at = literalCounts; at < end; at += 4) unused += <u32>(load<u32>(at) == 0)
   }
-  let fresh: u32
+  if (estimatesWholeBits) return decideByWholeBits(bytes, unused, isSync)
+  const share: f32 = <f32>1 / <f32>(estimatesShare ? bytes + unused : bytes)
+  let fresh = <u32>(addEntropy(0, literalCounts, end, share, 1, Infinity) + <f32>0.99)
   let rest: u32 = 0
-  if (literalEstimate == 1) {
-    const share: f32 = <f32>1 / <f32>bytes
-    fresh = <u32>(addClamped(0, literalCounts, countsEndAt, share) + <f32>0.99) + 15
-    const each = rareBits(share)
+  if (estimatesShare) fresh += bytes / 32
+  else {
+    fresh += 15
+    const each = symbolBits(1, share, 1, Infinity)
     let sum: f32 = 0
     for (let i: u32 = 0; i < unused; i++) sum += each
     rest = <u32>(sum + <f32>0.99)
     if (!isSync) fill(literalCounts, END_OF_BLOCK)
-  } else {
-    const share: f32 = <f32>1 / <f32>(bytes + unused)
-    fresh = <u32>(addClamped(0, literalCounts, countsEndAt, share) + <f32>0.99) + bytes / 32
   }
   fresh += openHeader == 0 ? GUESSED_HEADER : openHeader
   fresh += fresh >> penalty
   if (storedBits(bytes) < fresh) return false
   if (openHeader != 0 && fresh + rest < codedBits(literalCounts, literalCodes, END_OF_BLOCK)) closeTable()
+  return true
+}
+
+/** The first family, which counts the open table's header twice. */
+function decideByWholeBits(bytes: u32, unused: u32, isSync: bool): bool {
+  const share: f64 = 1 / <f64>bytes
+  const bits = addWholeBits(0, literalCounts, literalCounts + (END_OF_BLOCK << 2), share)
+  let fresh = <u32>(bits + <f64>unused * ceil<f64>(-preciseLog2(share)) + 0.99) + 15
+  if (!isSync) fill(literalCounts, END_OF_BLOCK)
+  if (storedBits(bytes) < fresh + (fresh >> 4)) return false
+  fresh += fresh >> penalty
+  if (openHeader != 0 && fresh < 2 * openHeader + codedBits(literalCounts, literalCodes, END_OF_BLOCK)) closeTable()
   return true
 }
 
@@ -515,7 +556,7 @@ function prepareWords(literalCodes: usize, distanceCodes: usize): void {
     store<u32>(lengthWords + (length << 2), word | ((codeBits + extra) << 24))
   }
   for (let symbol: u32 = 0; symbol < DISTANCE_SYMBOLS; symbol++) {
-    const extra: u32 = symbol < 4 ? 0 : (symbol >> 1) - 1
+    const extra = distanceSymbolExtraBits(symbol)
     store<u32>(distanceWords + (symbol << 2), codeOf(distanceCodes, symbol) | (extra << 24))
   }
 }
