@@ -5,7 +5,7 @@ import { type KernelMemory, type KernelModule, webAssembly } from './web-assembl
 /** What `wasm/src/token-coder.ts` exports. */
 interface TokenCoderExports {
   readonly memory: KernelMemory
-  begin(chainDepth: number, rememberedBytes: number, wholeLength: number): void
+  begin(chainDepth: number, rememberedBytes: number, wholeLength: number, crcTableBits: number): void
   payloadAt(): number
   beginEncoding(): void
   endEncoding(): number
@@ -46,6 +46,8 @@ export interface MatchSearch {
   readonly rememberedBytes: number
   /** Matches up to this length are remembered all the same, and of longer ones the last byte too; 0 for neither. */
   readonly wholeLength: number
+  /** Not 0: only the newest place in each slot of a table of 2^this, by CRC-32C of four bytes, is found; at most 15. */
+  readonly crcTableBits: number
 }
 
 /** Memory beyond what the kernel starts with: the tables of its mixing model. */
@@ -72,7 +74,8 @@ export class TokenCoderKernel {
 
   /** Resets everything for a new stream. */
   begin(search: MatchSearch): void {
-    this.#kernel.begin(search.chainDepth, search.rememberedBytes, search.wholeLength)
+    const { chainDepth, rememberedBytes, wholeLength, crcTableBits } = search
+    this.#kernel.begin(chainDepth, rememberedBytes, wholeLength, crcTableBits)
   }
 
   beginEncoding(): void {

@@ -23,12 +23,12 @@ prepareBitModels()
 prepareLogistic()
 
 /** Resets all models. The host has grown the memory before. */
-export function begin(chainDepth: u32, rememberedBytes: u32, wholeLength: u32): void {
+export function begin(chainDepth: u32, rememberedBytes: u32, wholeLength: u32, crcTableBits: u32): void {
   resetMemory()
   prepareFlagModel()
   memory.fill(bits, 0, 4 * HOST_BITS)
   memory.fill(numbers, 0, NUMBER_MODEL_BYTES * HOST_NUMBERS)
-  beginWindows(chainDepth, rememberedBytes, wholeLength)
+  beginWindows(chainDepth, rememberedBytes, wholeLength, crcTableBits)
   beginTokens()
   beginHeaders()
 }

@@ -14,6 +14,7 @@ export interface DecodeTokensOptions {
 
 const MAX_CHAIN_DEPTH = 4096
 const MAX_LENGTH = 258
+const MAX_TABLE_BITS = 15
 
 /**
  * Makes a deflate stream again from its plain bytes. Holds about 200 KiB of plain bytes and the tokens of a block, at most
@@ -32,8 +33,12 @@ export async function* decodeTokens(
   const { expected = nothing(), maxBytes } = options
   const parser = new ByteParser(payload, corrupt)
   if (parser.varint() !== PAYLOAD_VERSION) throw corrupt('unknown version')
-  const [chainDepth, rememberedBytes, wholeLength] = [parser.varint(), parser.varint(), parser.varint()]
-  if (chainDepth < 1 || chainDepth > MAX_CHAIN_DEPTH || rememberedBytes > MAX_LENGTH || wholeLength > MAX_LENGTH) {
+  const [chainDepth, rememberedBytes] = [parser.varint(), parser.varint()]
+  const [wholeLength, crcTableBits] = [parser.varint(), parser.varint()]
+  if (chainDepth < 1 || chainDepth > MAX_CHAIN_DEPTH || crcTableBits > MAX_TABLE_BITS) {
+    throw corrupt('parameters are out of range')
+  }
+  if (rememberedBytes > MAX_LENGTH || wholeLength > MAX_LENGTH) {
     throw corrupt('parameters are out of range')
   }
   const nextPiece = (): void => {
@@ -42,7 +47,7 @@ export async function* decodeTokens(
     kernel.beginDecoding(parser.bytes(size))
   }
   const stream = new WrittenStream(writer, maxBytes)
-  const session = new TokenSession(kernel, { chainDepth, rememberedBytes, wholeLength }, stream, expected)
+  const session = new TokenSession(kernel, { chainDepth, rememberedBytes, wholeLength, crcTableBits }, stream, expected)
   try {
     nextPiece()
     for await (const { bytes, windowBytes } of windowsOf(plain)) {

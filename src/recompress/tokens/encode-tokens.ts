@@ -22,7 +22,7 @@ export interface EncodeTokensOptions {
 }
 
 /** What is looked for where nothing is known of the encoder. */
-export const DEFAULT_SEARCH: MatchSearch = { chainDepth: 256, rememberedBytes: 0, wholeLength: 0 }
+export const DEFAULT_SEARCH: MatchSearch = { chainDepth: 256, rememberedBytes: 0, wholeLength: 0, crcTableBits: 0 }
 
 /**
  * Codes what a deflate stream holds beyond its plain bytes: given the same plain bytes and expectations, `decodeTokens` makes
@@ -51,12 +51,13 @@ export async function encodeTokens(
 /** Searches that known encoders come close to, the usual one first. */
 const SEARCHES: readonly MatchSearch[] = [
   DEFAULT_SEARCH,
-  { chainDepth: 4096, rememberedBytes: 0, wholeLength: 0 },
-  { chainDepth: 24, rememberedBytes: 0, wholeLength: 0 },
-  { chainDepth: 1, rememberedBytes: 1, wholeLength: 0 },
-  { chainDepth: 1, rememberedBytes: 3, wholeLength: 0 },
-  { chainDepth: 16, rememberedBytes: 1, wholeLength: 4 },
-  { chainDepth: 16, rememberedBytes: 1, wholeLength: 6 },
+  { chainDepth: 4096, rememberedBytes: 0, wholeLength: 0, crcTableBits: 0 },
+  { chainDepth: 24, rememberedBytes: 0, wholeLength: 0, crcTableBits: 0 },
+  { chainDepth: 1, rememberedBytes: 1, wholeLength: 0, crcTableBits: 0 },
+  { chainDepth: 1, rememberedBytes: 4, wholeLength: 0, crcTableBits: 13 },
+  { chainDepth: 1, rememberedBytes: 4, wholeLength: 0, crcTableBits: 15 },
+  { chainDepth: 16, rememberedBytes: 1, wholeLength: 4, crcTableBits: 0 },
+  { chainDepth: 16, rememberedBytes: 1, wholeLength: 6, crcTableBits: 0 },
 ]
 
 /**
@@ -87,7 +88,8 @@ class EncodingRun {
     this.#kernel = kernel
     this.#session = new TokenSession(kernel, search, this.#stream, expected)
     this.#payload = new ByteWriter().varint(PAYLOAD_VERSION)
-    this.#payload.varint(search.chainDepth).varint(search.rememberedBytes).varint(search.wholeLength)
+    this.#payload.varint(search.chainDepth).varint(search.rememberedBytes)
+    this.#payload.varint(search.wholeLength).varint(search.crcTableBits)
     kernel.beginEncoding()
   }
 

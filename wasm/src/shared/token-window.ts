@@ -33,6 +33,31 @@ let inserted: u32 = 0
 let depth: u32 = 0
 let remembered: u32 = 0
 let wholeUpTo: u32 = 0
+/** Not 0: the encoder has a table of so many bits, one place for each, by CRC-32C of four bytes. */
+let tableBits: u32 = 0
+/** CRC-32C of a byte with none, one, two, three zeros behind it. */
+const crcs = memory.data(4 * 256 * 4, 64)
+
+prepareCrcs()
+
+function prepareCrcs(): void {
+  for (let i: u32 = 0; i < 256; i++) {
+    let crc = i
+    for (let zeros: u32 = 0; zeros < 4; zeros++) {
+      for (let k = 0; k < 8; k++) crc = (crc >> 1) ^ (crc & 1 ? 0x82f63b78 : 0)
+      store<u32>(crcs + (((zeros << 8) | i) << 2), crc)
+    }
+  }
+}
+
+function crcOf(word: u32): u32 {
+  return (
+    load<u32>(crcs + ((0x300 | (word & 0xff)) << 2)) ^
+    load<u32>(crcs + ((0x200 | ((word >> 8) & 0xff)) << 2)) ^
+    load<u32>(crcs + ((0x100 | ((word >> 16) & 0xff)) << 2)) ^
+    load<u32>(crcs + ((word >> 24) << 2))
+  )
+}
 
 /** The candidates of a position: each longer and farther than the one before. */
 export const MAX_CANDIDATES: u32 = 64
@@ -42,12 +67,13 @@ const places = memory.data(4 * 2)
 
 /**
  * `chainDepth`: like places looked at; `rememberedBytes`: how much of a match's start later matches may refer to, 0 for all;
- * `wholeLength`: matches up to it are remembered all the same, and of longer ones the last byte too.
+ * `wholeLength`: matches up to it are remembered all the same, and of longer ones the last byte too; `crcTableBits`: see above.
  */
-export function beginWindows(chainDepth: u32, rememberedBytes: u32, wholeLength: u32): void {
+export function beginWindows(chainDepth: u32, rememberedBytes: u32, wholeLength: u32, crcTableBits: u32): void {
   depth = chainDepth
   remembered = rememberedBytes
   wholeUpTo = wholeLength
+  tableBits = crcTableBits
   base = HISTORY_BYTES
   windowBytes = 0
   knownBytes = 0
@@ -127,6 +153,7 @@ function insertUpTo(at: u32): void {
 }
 
 function hash4(p: usize): u32 {
+  if (tableBits) return crcOf(load<u32>(p)) & ((1 << tableBits) - 1)
   return (load<u32>(p) * 0x9e3779b1) >> (32 - HASH_BITS)
 }
 
@@ -182,14 +209,14 @@ function search(at: u32, found: usize): u32 {
   let best: u32 = MIN_LENGTH - 1
 
   const short = position - load<u32>(shortHeads + (hash3(p) << 2))
-  if (short - 1 < reach && ((load<u32>(p - short) ^ load<u32>(p)) & 0xffffff) == 0) {
+  if (!tableBits && short - 1 < reach && ((load<u32>(p - short) ^ load<u32>(p)) & 0xffffff) == 0) {
     best = commonLength(p - short, p, limit)
     store<u32>(found, best)
     store<u32>(found, short, 4)
     count = 1
   }
   let hops: u32 = 0
-  let steps: u32 = 64 + 4 * depth
+  let steps: u32 = tableBits ? 1 : 64 + 4 * depth
   let last: u32 = 0
   let distance = position - load<u32>(heads + (hash4(p) << 2))
   while (distance - 1 < reach && distance > last && steps-- > 0 && best < limit) {
