@@ -94,7 +94,6 @@ describe('DeflateKernel of klauspost/compress', () => {
 
   test('refuses what no encoder is known for', () => {
     const unknown = [
-      { family: 7, level: 7, parameter: 0 },
       { family: -1, level: 5, parameter: 0 },
       { family: 18, level: 5, parameter: 0 },
       { family: NEWEST, level: -1, parameter: 0 },

@@ -28,7 +28,7 @@ export const KLAUSPOST_RELEASES: readonly (readonly [family: number, first: stri
 /** Levels of a family that the kernel knows; but for 7 to 9 of release 1.18.1, which may write what can't be read. */
 export function klauspostLevels(family: number): readonly number[] {
   const levels = [-2, 0, 1, 2, 3, 4, 5, 6]
-  return family === 7 || family === 15 ? levels : [...levels, 7, 8, 9]
+  return family === 15 ? levels : [...levels, 7, 8, 9]
 }
 
 const KINDS = Object.keys(DEFLATE_INPUTS) as DeflateInputKind[]

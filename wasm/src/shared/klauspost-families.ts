@@ -61,6 +61,8 @@ export let blockHoldsDictionary: bool = false
 export let isPlainLazy: bool = false
 /** The lazy encoder looks at what follows a match from 2 bytes before its end, and weighs costs differently. */
 export let looksInside: bool = false
+/** The lazy encoder takes all bytes of its window for equally dear, at every level. */
+export let weighsEvenly: bool = false
 /** Level 9 counts all bytes of its window for their cost, not the next 32,768. */
 export let countsWindow: bool = false
 /** A new table has to save 1 / 2^n of its estimate. */
@@ -68,10 +70,9 @@ export let penalty: u32 = 0
 /** Bytes of a block of level -2. */
 export let literalBlock: i32 = 0
 
-/** False when the family has no such level. */
+/** False when there is no such family or level. */
 export function chooseFamily(family: i32, level: i32): bool {
   if (family < B || family > K2 || level < -2 || level > 9 || level == -1) return false
-  if (level > 6 && family == H1A) return false
   hasWideTables = family <= C
   ignoresDictionary = family <= C_PRIME
   endsStored = family <= C
@@ -94,6 +95,7 @@ export function chooseFamily(family: i32, level: i32): bool {
   blockHoldsDictionary = family <= K2A
   isPlainLazy = family <= G
   looksInside = family <= J1
+  weighsEvenly = family == H1A
   countsWindow = family < K2A
   if (level < 0) penalty = family <= D ? 4 : family <= F ? 8 : 10
   else if (family == B) penalty = level + 1

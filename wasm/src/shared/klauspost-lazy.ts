@@ -1,10 +1,11 @@
 // Levels 7, 8 and 9: hash chains, one match put off until the next position was tried, and a look at what follows a match.
 // Indexes count from the start of a window of 64 KiB that moves by its half.
 
-import { blockHoldsDictionary, countsWindow, isPlainLazy, looksInside } from './klauspost-families'
+import { blockHoldsDictionary, countsWindow, isPlainLazy, looksInside, weighsEvenly } from './klauspost-families'
 import { hash4, history, tables } from './klauspost-history'
 import { buildCodes, MAX_CODE_BITS } from './go-huffman'
 import { distanceSymbol, distanceSymbolExtraBits, lengthSymbol, literalSymbolExtraBits } from './deflate-tokens'
+import { addWholeBits } from './klauspost-estimate'
 import { addLiteral, addMatch, resetSequences, tokenCount } from './klauspost-sequences'
 import { writeClosed, writeTokens } from './klauspost-writer'
 
@@ -56,12 +57,16 @@ export function resetLazy(level: i32): void {
     nice = level == 9 ? 258 : 24
     chain = level == 7 ? 16 : level == 8 ? 64 : 4096
     lazy = level == 7 ? 8 : level == 8 ? 16 : 258
+  } else if (weighsEvenly) {
+    nice = level == 7 ? 12 : level == 8 ? 32 : 258
+    chain = level == 7 ? 16 : level == 8 ? 64 : 1024
+    lazy = level == 7 ? 10 : level == 8 ? 24 : 258
   } else {
     nice = level == 7 ? 16 : level == 8 ? 40 : 258
     chain = level == 7 ? 24 : level == 8 ? 64 : 1024
     lazy = level == 7 ? 12 : level == 8 ? 30 : 258
   }
-  weighsCost = level == 9 && !isPlainLazy
+  weighsCost = level == 9 && !isPlainLazy && !weighsEvenly
   mostTokens = isPlainLazy ? 16384 : 32768
   offset = 1
   index = 0
@@ -176,6 +181,7 @@ function putLiteral(at: i32, isSync: bool): void {
 function run(isFlush: bool): void {
   if (filled - index < AHEAD && !isFlush) return
   if (filled != index && weighsCost) prepareCosts()
+  if (weighsEvenly) bitsPerByte = isFlush ? 8 : windowBitsPerByte()
   insertLimit = filled - (LEAST - 1)
   while (true) {
     const ahead = filled - index
@@ -196,6 +202,7 @@ function run(isFlush: bool): void {
     const lowest = max(index - HALF, 0)
     if (head - offset >= lowest && ahead > lastLength && lastLength < lazy) {
       if (weighsCost) searchByCost(head - offset, ahead, lowest)
+      else if (weighsEvenly) searchByWeight(head - offset, ahead, lowest)
       else search(head - offset, ahead, lowest)
     }
     if (lastLength >= LEAST && length <= lastLength) takeLast(lastLength, lastDistance, ahead, lowest, isFlush)
@@ -333,6 +340,49 @@ function searchByCost(from: i32, ahead: i32, lowest: i32): void {
   }
 }
 
+/** Bits that a byte is taken to be worth, by the entropy of what lies ahead. */
+let bitsPerByte: i32 = 8
+
+/** A longer match is taken only if it also gains more than the best one, the bits of its distance counted. */
+function searchByWeight(from: i32, ahead: i32, lowest: i32): void {
+  const look = min(MOST, ahead)
+  const enough = min(nice, look)
+  let best = LEAST * bitsPerByte - 12
+  let candidate = from
+  let wanted = load<u8>(window + index + length)
+  for (let tries = chain; tries > 0; tries--) {
+    if (load<u8>(window + candidate + length) == wanted) {
+      const same = common(index, candidate, look)
+      const gain = same * bitsPerByte - (32 - clz(index - candidate))
+      if (same > length && gain > best) {
+        best = gain
+        length = same
+        distance = index - candidate
+        if (same >= enough) return
+        wanted = load<u8>(window + index + same)
+      }
+    }
+    if (candidate <= lowest) return
+    candidate = load<i32>(links + ((candidate & (HALF - 1)) << 2)) - offset
+    if (candidate < lowest) return
+  }
+}
+
+function windowBitsPerByte(): i32 {
+  countAhead(filled - index)
+  const bytes = <f64>(filled - index)
+  return <i32>(1 + addWholeBits(0, costCounts, costCodes, 1 / bytes) / bytes)
+}
+
+/** Counts the next so many bytes. */
+function countAhead(bytes: i32): void {
+  memory.fill(costCounts, 0, 4 * 256)
+  for (let at = window + index; at < window + index + bytes; at++) {
+    const count = costCounts + (<i32>load<u8>(at) << 2)
+    store<u32>(count, load<u32>(count) + 1)
+  }
+}
+
 // @ts-ignore: decorator
 @inline
 function costUpTo(at: i32): i32 {
@@ -354,12 +404,8 @@ function extraOfLength(bytes: i32): i32 {
 
 /** What the bytes ahead would cost as literals with a code of their own; bytes not met in the sample cost nothing. */
 function prepareCosts(): void {
-  memory.fill(costCounts, 0, 4 * 256)
   const sample = countsWindow ? filled - index : min(filled - index, HALF)
-  for (let at = window + index; at < window + index + sample; at++) {
-    const count = costCounts + (<i32>load<u8>(at) << 2)
-    store<u32>(count, load<u32>(count) + 1)
-  }
+  countAhead(sample)
   // The original counts with 16 bits.
   if (sample == WINDOW) for (let at = costCounts; at < costCodes; at += 4) store<u16>(at, 0, 2)
   buildCodes(costCounts, 256, MAX_CODE_BITS, costCodes)
