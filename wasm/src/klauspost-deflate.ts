@@ -15,7 +15,7 @@ import {
 import { encodeLazy, enterDictionary, flushLazy, resetLazy } from './shared/klauspost-lazy'
 import { encodeLevel4, encodeLevel5, encodeLevel6 } from './shared/klauspost-paired'
 import { encodeLevel1, encodeLevel2, encodeLevel3, MARGIN_OF_PAIRS } from './shared/klauspost-probing'
-import { literalsEnd, literals, resetSequences, tokenCount } from './shared/klauspost-sequences'
+import { resetSequences, tokenCount } from './shared/klauspost-sequences'
 import {
   resetWriter,
   writeEnd,
@@ -47,7 +47,7 @@ export function outputAt(): usize {
   return bitsAt()
 }
 
-/** Starts a stream; false when the family has no such level, or the parameter is not 0. */
+/** Starts a stream; false when there is no such family or level, or the parameter is not 0. */
 export function begin(family: i32, chosenLevel: i32, parameter: i32): bool {
   if (parameter != 0 || !chooseFamily(family, chosenLevel)) return false
   level = chosenLevel

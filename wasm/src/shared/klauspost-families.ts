@@ -1,5 +1,5 @@
 // The families of klauspost/compress/flate: releases whose output is the same. Ids are append-only; docs/formats/encoders.md
-// lists the releases of each. A later release is not always a greater id, so the kernel works with what `chooseFamily` sets.
+// lists the releases of each. The kernel works with what `chooseFamily` sets, so that ids need no order.
 
 /** Ids in the order of their releases. */
 const B = 0
@@ -30,8 +30,9 @@ export let fills: bool = false
 export let estimatesWholeBits: bool = false
 /** Estimates take no symbol for cheaper than 1 bit or dearer than 15. */
 export let clampsEstimate: bool = false
-/** Literal-only blocks are judged by an estimate: with `+ 15`, or later with `+ n / 32`; in the end by the code itself. */
+/** Literal-only blocks are judged by an estimate, not by a code made on trial. */
 export let estimatesLiterals: bool = false
+/** Such an estimate counts unused bytes as used once, and 1 / 32 of the bytes instead of 15. */
 export let estimatesShare: bool = false
 /** The end of a match may lead to a better one. */
 export let probesEnd: bool = false
@@ -86,7 +87,7 @@ export function chooseFamily(family: i32, level: i32): bool {
   cutsShort = family <= H2
   fixedBelow = family <= G ? 0 : family <= H1B ? u32.MAX_VALUE : 250
   looksForNoise = family >= H2
-  estimatesEnd = family >= H2
+  estimatesEnd = family >= H1B
   describesAll = family <= J3
   countsEnd = family >= K2A
   mistakesDistance = family >= J3
