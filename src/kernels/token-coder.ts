@@ -40,7 +40,7 @@ export const TOKEN_CODER = {
 
 /** How the kernel looks for the copies a stream may have used; stored in the payload. */
 export interface MatchSearch {
-  /** Like places looked at for one position, 1 to 4,096. */
+  /** Like places looked at for one position, 1 to 1,024. */
   readonly chainDepth: number
   /** How many bytes of a match's start later matches may refer to, up to 258; 0 for all of it. */
   readonly rememberedBytes: number

@@ -12,7 +12,7 @@ export interface DecodeTokensOptions {
   readonly maxBytes: number
 }
 
-const MAX_CHAIN_DEPTH = 4096
+const MAX_CHAIN_DEPTH = 1024
 const MAX_LENGTH = 258
 const MAX_TABLE_BITS = 15
 

@@ -51,7 +51,7 @@ export async function encodeTokens(
 /** Searches that known encoders come close to, the usual one first. */
 const SEARCHES: readonly MatchSearch[] = [
   DEFAULT_SEARCH,
-  { chainDepth: 4096, rememberedBytes: 0, wholeLength: 0, crcTableBits: 0 },
+  { chainDepth: 1024, rememberedBytes: 0, wholeLength: 0, crcTableBits: 0 },
   { chainDepth: 24, rememberedBytes: 0, wholeLength: 0, crcTableBits: 0 },
   { chainDepth: 1, rememberedBytes: 1, wholeLength: 0, crcTableBits: 0 },
   { chainDepth: 1, rememberedBytes: 4, wholeLength: 0, crcTableBits: 13 },
