@@ -395,7 +395,7 @@ function decideByEstimate(bytes: u32, isSync: bool): bool {
   const end = literalCounts + (END_OF_BLOCK << 2)
   let unused: u32 = 0
   if (!isSync) {
-    for (let at = literalCounts; at < end; at += 4) unused += <u32>(load<u32>(at) == 0)
+    for (let at = literalCounts; at < end; at += 4) if (load<u32>(at) == 0) unused++
   }
   if (estimatesWholeBits) return decideByWholeBits(bytes, unused, isSync)
   const share: f32 = <f32>1 / <f32>(estimatesShare ? bytes + unused : bytes)
