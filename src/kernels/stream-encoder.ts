@@ -18,7 +18,7 @@ export type EncoderSpec =
   /** zlib 1.2 and 1.3, default strategy. */
   | { readonly kind: 'zlib'; readonly level: number; readonly memLevel: number }
   /** GNU gzip. */
-  | { readonly kind: 'gzip'; readonly level: number }
+  | { readonly kind: 'gzip'; readonly level: number; readonly isRsyncable: boolean }
   /** pigz: zlib blocks joined at byte borders. */
   | {
       readonly kind: 'pigz'
@@ -102,6 +102,6 @@ export function parametersOf(spec: Exclude<EncoderSpec, { kind: 'pgzip' | 'pigz'
     case 'zlib':
       return { family: ZLIB_FAMILY, level: spec.level, parameter: spec.memLevel }
     case 'gzip':
-      return { family: GNU_GZIP_FAMILY, level: spec.level, parameter: 0 }
+      return { family: GNU_GZIP_FAMILY, level: spec.level, parameter: spec.isRsyncable ? 1 : 0 }
   }
 }

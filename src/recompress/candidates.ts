@@ -3,11 +3,13 @@ import type { EncoderSpec } from '../kernels/index.ts'
 import type { StreamSigns } from './stream-signs.ts'
 
 /** Families of klauspost's encoder, the likeliest first. @see docs/formats/encoders.md */
-const KLAUSPOST_FAMILIES: readonly number[] = [15, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 14, 13]
+const KLAUSPOST_FAMILIES: readonly number[] = [17, 16, 13, 12, 14, 11, 10, 9, 8, 7, 6, 5, 4, 3, 15]
 /** Families that end a stream with a stored block. */
-const KLAUSPOST_STORED_END: readonly number[] = [2, 1]
+const KLAUSPOST_STORED_END: readonly number[] = [2, 1, 0]
 /** One of each group of families whose output stays the same for long. */
-const KLAUSPOST_SCOUTS: readonly number[] = [15, 12, 9, 6, 3]
+const KLAUSPOST_SCOUTS: readonly number[] = [17, 13, 10, 6, 3]
+/** From this one on, dynamic blocks describe only the codes they use. */
+const FIRST_DESCRIBING_USED = 15
 
 const DEFAULT_PGZIP_BLOCK = 1_048_576
 const UMOCI_PGZIP_BLOCK = 262_144
@@ -55,7 +57,7 @@ function klauspostRounds(header: GzipHeader, signs: StreamSigns): Rounds {
   const levels = [...new Set([5, ...levelsOf(header)])]
   const blocks = blockSizes(signs)
   const families = signs.describesAllCodes
-    ? KLAUSPOST_FAMILIES.toSorted((a, b) => Number(a > 12) - Number(b > 12))
+    ? KLAUSPOST_FAMILIES.toSorted((a, b) => Number(a >= FIRST_DESCRIBING_USED) - Number(b >= FIRST_DESCRIBING_USED))
     : KLAUSPOST_FAMILIES
   const make = (family: number, level: number): readonly EncoderSpec[] => [
     ...blocks.map((blockBytes): EncoderSpec => ({ kind: 'pgzip', family, level, blockBytes })),
@@ -84,7 +86,8 @@ function zlibRounds(header: GzipHeader, levels: readonly number[]): Rounds {
   const zlib =
     (memLevel: number) =>
     (level: number): EncoderSpec => ({ kind: 'zlib', level, memLevel })
-  const gnu = (level: number): EncoderSpec => ({ kind: 'gzip', level })
+  const gnu = (level: number): EncoderSpec => ({ kind: 'gzip', level, isRsyncable: false })
+  const rsyncable = (level: number): EncoderSpec => ({ kind: 'gzip', level, isRsyncable: true })
   const pigz = (level: number, mode: 'parallel' | 'serial' = 'parallel', isIndependent = false): EncoderSpec => ({
     kind: 'pigz',
     level,
@@ -102,6 +105,7 @@ function zlibRounds(header: GzipHeader, levels: readonly number[]): Rounds {
     [...rest.map(zlib(8)), ...withLevel(rest).map(gnu), ...rest.map((level) => pigz(level))],
     [
       ...levels.filter((level) => level >= 0).map(zlib(9)),
+      ...withLevel(levels).map(rsyncable),
       ...[...likely, ...rest].flatMap((level) => [pigz(level, 'serial'), pigz(level, 'parallel', true)]),
     ],
   ]

@@ -15,7 +15,7 @@ const encoders: fc.Arbitrary<Encoder> = fc.oneof(
   fc.record({ kind: fc.constant('klauspost' as const), family: small, level }),
   fc.record({ kind: fc.constant('pgzip' as const), family: small, level, blockBytes }),
   fc.record({ kind: fc.constant('zlib' as const), level, memLevel: fc.constantFrom(8, 9) }),
-  fc.record({ kind: fc.constant('gzip' as const), level }),
+  fc.record({ kind: fc.constant('gzip' as const), level, isRsyncable: fc.boolean() }),
   fc.record({
     kind: fc.constant('pigz' as const),
     level,

@@ -95,8 +95,10 @@ function formatTemplate({ header, encoder }: MemberRecipe): Uint8Array {
       // The bytes differ from member to member, so they stand there.
       break
     case 'go':
-    case 'gzip':
       writer.zigzag(encoder.level)
+      break
+    case 'gzip':
+      writer.zigzag(encoder.level).varint(encoder.isRsyncable ? 1 : 0)
       break
     case 'klauspost':
       writer.varint(encoder.family).zigzag(encoder.level)
@@ -186,7 +188,7 @@ function readEncoder(parser: ByteParser): Encoder | undefined {
     case ENCODER_ID.zlib:
       return { kind: 'zlib', level: readLevel(parser), memLevel: readSmall(parser) }
     case ENCODER_ID.gzip:
-      return { kind: 'gzip', level: readLevel(parser) }
+      return { kind: 'gzip', level: readLevel(parser), isRsyncable: readSmall(parser) === 1 }
     case ENCODER_ID.pigz:
       return { kind: 'pigz', level: readLevel(parser), blockBytes: readBlockBytes(parser), ...readPigzFlags(parser) }
     default:
