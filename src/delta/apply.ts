@@ -104,10 +104,8 @@ async function prepare(
     targetBytes: total((blob) => blob.sizeBytes),
     deltaBytes: total((blob) => blob.shippedBytes),
     baselineBytes: opened.plan.needs.reduce((sum, need) => sum + (layerOf(need, baseline)?.descriptor.size ?? 0), 0),
-    spoolBytes: spooled.reduce(
-      (sum, { digest, diffId, size }) => sum + plainEstimate({ diffId, descriptor: { digest, size } }),
-      0,
-    ),
+    // Sizes as the baseline has them: those of the plan are foreign.
+    spoolBytes: spooled.reduce((sum, need) => sum + plainEstimate(layerOf(need, baseline)), 0),
   }
   return { plan, opened, baseline }
 }

@@ -185,7 +185,7 @@ function readPlan(root: DocumentNode, subject: string): DeltaPlan {
   if (!blobs.some((blob) => blob.digest === target.digest)) root.at('blobs').report('do not have the target among them')
   return {
     schemaVersion: 1,
-    tool: root.at('tool').string(),
+    tool: readTool(root.at('tool')),
     target,
     baselines: root.at('baselines').list(MAX_BLOBS, (node) => ({
       name: node.at('name').string(),
@@ -198,6 +198,13 @@ function readPlan(root: DocumentNode, subject: string): DeltaPlan {
     })),
     blobs,
   }
+}
+
+/** A word or two that ends up on terminals. */
+function readTool(node: DocumentNode): string {
+  const tool = node.string()
+  if (!/^[ -~]{1,100}$/.test(tool)) node.report('must be up to 100 printable characters')
+  return tool
 }
 
 function readBlob(node: DocumentNode, subject: string): PlannedBlob {

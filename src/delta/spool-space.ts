@@ -2,7 +2,6 @@ import { mkdir, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { TareError } from '../errors/index.ts'
 import type { TreeBlob } from '../image/index.ts'
-import type { Descriptor } from '../oci/index.ts'
 import type { Logger } from '../stream/index.ts'
 import type { BaselineLayer, BaselineSet } from './baseline-set.ts'
 
@@ -17,11 +16,10 @@ export function spoolEstimate(patched: readonly TreeBlob[], baseline: BaselineSe
   return Math.ceil(targets * 1.25) + layers
 }
 
-/** Unpacked size of a baseline layer, about. */
-export function plainEstimate({
-  descriptor,
-  diffId,
-}: Pick<BaselineLayer, 'diffId'> & { readonly descriptor: Pick<Descriptor, 'digest' | 'size'> }): number {
+/** Unpacked size of a baseline layer, about; nothing for one that is not there. */
+export function plainEstimate(layer: BaselineLayer | undefined): number {
+  if (layer === undefined) return 0
+  const { descriptor, diffId } = layer
   return descriptor.digest === diffId ? descriptor.size : descriptor.size * USUAL_RATIO
 }
 
@@ -32,11 +30,7 @@ export function plainEstimate({
  * @param logger - is told the need
  * @throws {TareError} `DISK_FULL`
  */
-export async function checkFreeSpace(
-  workdir: string | undefined,
-  neededBytes: number,
-  logger?: Logger,
-): Promise<void> {
+export async function checkFreeSpace(workdir: string | undefined, neededBytes: number, logger?: Logger): Promise<void> {
   if (neededBytes === 0) return
   const directory = workdir ?? tmpdir()
   logger?.debug(`temporary files take about ${neededBytes} bytes in ${directory}`)

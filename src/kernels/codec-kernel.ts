@@ -28,8 +28,8 @@ const PAGE_BYTES = 0x10000
 const ADDRESSABLE_BYTES = 0x10000 * PAGE_BYTES - PAGE_BYTES
 /** Reference and target together: positions and distances have room for this many. */
 const MAX_WINDOW_BYTES = 2 ** 30
-/** Memory that grew beyond this is given back after the call. */
-const KEPT_BYTES = 128 * 2 ** 20
+/** Memory that grew beyond this is given back after the call; it lingers until it is collected, so rather keep it. */
+const KEPT_BYTES = 384 * 2 ** 20
 const FAILED = 0xffffffff
 
 /** What `wasm/src/codec.ts` exports. */

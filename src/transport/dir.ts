@@ -25,6 +25,7 @@ import {
   writeFileAtomically,
 } from '../stream/index.ts'
 import { makeDirectories, namesIn, removeEmpty } from './directory.ts'
+import { holdsContent } from './held-content.ts'
 import { DirectoryFiles, fileSize, readNamedFile } from './named-files.ts'
 import { type DirectoryReference, formatTransportReference } from './reference-text.ts'
 import {
@@ -182,7 +183,7 @@ class DirectoryDestination implements ImageDestination {
   async hasBlob(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
     options.signal?.throwIfAborted()
     this.#note(descriptor.digest)
-    return (await fileSize(join(this.#path, blobName(descriptor.digest)))) === descriptor.size
+    return holdsContent(join(this.#path, blobName(descriptor.digest)), descriptor, options.signal)
   }
 
   async putBlob(descriptor: Descriptor, open: BlobOpener, options: OperationOptions = {}): Promise<PutOutcome> {

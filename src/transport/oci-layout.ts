@@ -27,6 +27,7 @@ import {
   updatedLayoutIndex,
 } from './layout-index.ts'
 import { LayoutSource, layoutBlobPath } from './layout-source.ts'
+import { holdsContent } from './held-content.ts'
 import { DirectoryFiles, fileSize, readNamedFile } from './named-files.ts'
 import { formatTransportReference, type LayoutReference } from './reference-text.ts'
 import type {
@@ -113,7 +114,7 @@ class LayoutDestination implements ImageDestination {
 
   async hasBlob(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
     options.signal?.throwIfAborted()
-    return (await fileSize(this.#blobPath(descriptor))) === descriptor.size
+    return holdsContent(this.#blobPath(descriptor), descriptor, options.signal)
   }
 
   async putBlob(descriptor: Descriptor, open: BlobOpener, options: OperationOptions = {}): Promise<PutOutcome> {

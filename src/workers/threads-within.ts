@@ -4,7 +4,7 @@ import { codecMemoryBytes } from '../kernels/index.ts'
 /** The largest job that a patch makes, see `SIZES` of `delta/match`: reference and target. */
 const LARGEST_JOB = { referenceBytes: 16 * 2 ** 20, targetBytes: 8 * 2 ** 20 }
 /** What Node itself and one stream of blobs take. */
-const BASE_BYTES = 160 * 2 ** 20
+const BASE_BYTES = 224 * 2 ** 20
 
 /** Memory that one worker takes at most, with the arrays on their way to it. */
 const WORKER_BYTES: number =

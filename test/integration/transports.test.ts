@@ -795,3 +795,19 @@ suite('openSource()', () => {
     assert.equal(await digestAt(`oci:${path}`), DOCKER_V1)
   })
 })
+
+for (const transport of ['oci', 'dir'] as const) {
+  test(`a damaged blob that is there already is written again: ${transport}`, async () => {
+    await using dir = await temporaryDirectory()
+    const reference = `${transport}:${dir.join('there')}`
+    const from = `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`
+    const layer = '220d3215445ccf733f291a340a4f5c230a6e7d9d729f48a3390c7c0c56fdaf60'
+    await copy(from, reference)
+    const path = dir.join('there', ...(transport === 'oci' ? ['blobs', 'sha256'] : []), layer)
+    const bytes = await readFile(path)
+    bytes.writeUInt8(bytes.readUInt8(1000) ^ 1, 1000)
+    await writeFile(path, bytes)
+    await copy(from, reference, { force: true })
+    assert.equal(digestOf(await readFile(path)), `sha256:${layer}`)
+  })
+}

@@ -104,8 +104,6 @@ export function end(): i32 {
   return outputBytes()
 }
 
-// @ts-ignore: decorator
-@inline
 function isLazy(): bool {
   return level > 6
 }

@@ -1,8 +1,6 @@
 // Sizes guessed from entropy, every operation in the precision and the order of the original: the result decides.
 
 /** About log2: exponent and a parabola through the mantissa. */
-// @ts-ignore: decorator
-@inline
 function log2(value: f32): f32 {
   const bits = reinterpret<u32>(value)
   const exponent = <f32>(<i32>((bits >> 23) & 255) - 128)
@@ -25,8 +23,6 @@ export function addEntropy(sum: f32, from: usize, end: usize, share: f32, least:
 }
 
 /** Bits of a symbol that occurs so often. */
-// @ts-ignore: decorator
-@inline
 export function symbolBits(count: f32, share: f32, least: f32, most: f32): f32 {
   const bits = -log2(count * share)
   if (bits < least) return least

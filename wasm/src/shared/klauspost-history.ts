@@ -69,36 +69,26 @@ function setOrigin(position: i32): void {
 }
 
 /** Hash of 4 bytes. */
-// @ts-ignore: decorator
-@inline
 export function hash4(bytes: u64, bits: u32): usize {
   return (<u32>bytes * 2654435761) >> (32 - bits)
 }
 
 /** Hash of 5 bytes. */
-// @ts-ignore: decorator
-@inline
 export function hash5(bytes: u64, bits: u32): usize {
   return <usize>(((bytes << 24) * 889523592379) >> (64 - bits))
 }
 
 /** Hash of 7 bytes. */
-// @ts-ignore: decorator
-@inline
 export function hash7(bytes: u64, bits: u32): usize {
   return <usize>(((bytes << 8) * 58295818150454627) >> (64 - bits))
 }
 
 /** Whether 4 bytes at `at`, given as `bytes`, are found again at `from`, and near enough. */
-// @ts-ignore: decorator
-@inline
 export function repeats(at: i32, from: i32, bytes: u64): bool {
   return at - from < REACH && <u32>bytes == load<u32>(from)
 }
 
 /** How many bytes agree, up to `end`. */
-// @ts-ignore: decorator
-@inline
 export function commonBytes(at: i32, from: i32, end: i32): i32 {
   let a = at
   let b = from
@@ -112,15 +102,11 @@ export function commonBytes(at: i32, from: i32, end: i32): i32 {
 }
 
 /** Length of a match whose first 4 bytes agree, at most 258. */
-// @ts-ignore: decorator
-@inline
 export function cappedLength(at: i32, from: i32, end: i32): i32 {
   return 4 + commonBytes(at + 4, from + 4, min(at + 258, end))
 }
 
 /** Length of a match whose first 4 bytes agree. */
-// @ts-ignore: decorator
-@inline
 export function fullLength(at: i32, from: i32, end: i32): i32 {
   return 4 + commonBytes(at + 4, from + 4, end)
 }

@@ -125,16 +125,12 @@ function rebase(): void {
   offset = 1
 }
 
-// @ts-ignore: decorator
-@inline
 function headOf(at: i32): usize {
   const bytes = load<u32>(window + at)
   return heads + (hash4(isPlainLazy ? bswap(bytes) : bytes, HASH_BITS) << 2)
 }
 
 /** Puts an index in front of its chain; gives the position that was there. */
-// @ts-ignore: decorator
-@inline
 function link(at: i32): i32 {
   const slot = headOf(at)
   const before = load<i32>(slot)
@@ -143,14 +139,10 @@ function link(at: i32): i32 {
   return before
 }
 
-// @ts-ignore: decorator
-@inline
 function insert(at: i32): void {
   if (at < insertLimit) head = link(at)
 }
 
-// @ts-ignore: decorator
-@inline
 function common(a: i32, b: i32, most: i32): i32 {
   let n = 0
   while (n < most) {
@@ -170,8 +162,6 @@ function cut(end: i32, isSync: bool): void {
   resetSequences()
 }
 
-// @ts-ignore: decorator
-@inline
 function putLiteral(at: i32, isSync: bool): void {
   addLiteral(load<u8>(window + at))
   if (tokenCount() == mostTokens) cut(index, isSync)
@@ -378,26 +368,20 @@ function windowBitsPerByte(): i32 {
 function countAhead(bytes: i32): void {
   memory.fill(costCounts, 0, 4 * 256)
   for (let at = window + index; at < window + index + bytes; at++) {
-    const count = costCounts + (<i32>load<u8>(at) << 2)
+    const count = costCounts + ((<i32>load<u8>(at)) << 2)
     store<u32>(count, load<u32>(count) + 1)
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function costUpTo(at: i32): i32 {
   return load<i32>(literalCost + (at << 2))
 }
 
 /** Extra bits of the distance's code, or rather of the distance after it. */
-// @ts-ignore: decorator
-@inline
 function extraOfDistance(back: i32): i32 {
   return back == HALF ? FARTHEST_EXTRA_BITS : distanceSymbolExtraBits(distanceSymbol(back + 1))
 }
 
-// @ts-ignore: decorator
-@inline
 function extraOfLength(bytes: i32): i32 {
   return literalSymbolExtraBits(lengthSymbol(bytes))
 }
@@ -412,7 +396,7 @@ function prepareCosts(): void {
   let cost = 0
   store<i32>(literalCost + (index << 2), 0)
   for (let at = index; at < filled; at++) {
-    cost += <i32>load<u16>(costCodes + (<i32>load<u8>(window + at) << 2), 2)
+    cost += <i32>load<u16>(costCodes + ((<i32>load<u8>(window + at)) << 2), 2)
     store<i32>(literalCost + ((at + 1) << 2), cost)
   }
 }

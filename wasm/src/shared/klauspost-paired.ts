@@ -20,39 +20,27 @@ import { addLiterals, addLongMatch, tokenCount } from './klauspost-sequences'
 /** Behind the table over 4 bytes, with room for its wide form. */
 const LONG_TABLE = tables + (4 << 16)
 
-// @ts-ignore: decorator
-@inline
 function shortSlot(bytes: u64, bits: u32): usize {
   return tables + (hash4(bytes, bits) << 2)
 }
 
-// @ts-ignore: decorator
-@inline
 function longSlot(bytes: u64, bits: u32): usize {
   return LONG_TABLE + (hash7(bytes, bits) << 2)
 }
 
 /** Slot of two positions, the newer one in the low half. */
-// @ts-ignore: decorator
-@inline
 function pairSlot(bytes: u64, bits: u32): usize {
   return LONG_TABLE + (hash7(bytes, bits) << 3)
 }
 
-// @ts-ignore: decorator
-@inline
 function push(slot: usize, position: i32): void {
   store<u64>(slot, (load<u64>(slot) << 32) | <u64>(<u32>position))
 }
 
-// @ts-ignore: decorator
-@inline
 function newer(pair: u64): i32 {
   return <i32>pair
 }
 
-// @ts-ignore: decorator
-@inline
 function older(pair: u64): i32 {
   return <i32>(pair >> 32)
 }
@@ -77,8 +65,6 @@ export function encodeLevel6(start: i32, end: i32): void {
   else level6(start, end, 15)
 }
 
-// @ts-ignore: decorator
-@inline
 function level4(start: i32, end: i32, bits: u32): void {
   const shift = bias
   const limit = end - MARGIN
@@ -152,8 +138,6 @@ function level4(start: i32, end: i32, bits: u32): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function level5(start: i32, end: i32, bits: u32): void {
   const shift = bias
   const limit = end - MARGIN
@@ -280,8 +264,6 @@ function level5(start: i32, end: i32, bits: u32): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function level6(start: i32, end: i32, bits: u32): void {
   const shift = bias
   const limit = end - MARGIN

@@ -10,8 +10,6 @@ const FIVE: u32 = 0
 const FOUR: u32 = 1
 const FOUR_BEFORE: u32 = 2
 
-// @ts-ignore: decorator
-@inline
 function hash(bytes: u64, kind: u32, bits: u32): usize {
   if (kind == FIVE) return hash5(bytes, bits)
   if (kind == FOUR) return hash4(bytes, bits)
@@ -30,8 +28,6 @@ export function encodeLevel2(start: i32, end: i32): void {
   else level2(start, end, FOUR, 17)
 }
 
-// @ts-ignore: decorator
-@inline
 function slotOf(bytes: u64, kind: u32, bits: u32): usize {
   return tables + (hash(bytes, kind, bits) << 2)
 }
@@ -41,8 +37,6 @@ function finish(emitted: i32, end: i32): void {
   if (emitted < end && tokenCount() != 0) addLiterals(emitted, end)
 }
 
-// @ts-ignore: decorator
-@inline
 function level1(start: i32, end: i32, kind: u32, bits: u32): void {
   const shift = bias
   const limit = end - MARGIN
@@ -111,8 +105,6 @@ function level1(start: i32, end: i32, kind: u32, bits: u32): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function level2(start: i32, end: i32, kind: u32, bits: u32): void {
   const shift = bias
   const limit = end - MARGIN
@@ -185,14 +177,10 @@ function level2(start: i32, end: i32, kind: u32, bits: u32): void {
 }
 
 /** Slots of two positions, the newer one in the low half. */
-// @ts-ignore: decorator
-@inline
 function pairSlot(bytes: u64, kind: u32, bits: u32): usize {
   return tables + (hash(bytes, kind, bits) << 3)
 }
 
-// @ts-ignore: decorator
-@inline
 function push(slot: usize, position: i32): void {
   store<u64>(slot, (load<u64>(slot) << 32) | <u64>(<u32>position))
 }
@@ -210,8 +198,6 @@ export function encodeLevel3(start: i32, end: i32): void {
 }
 
 /** The newer position may be `reach` away, the older one less than `below` where the newer one is of other bytes. */
-// @ts-ignore: decorator
-@inline
 function level3(start: i32, end: i32, kind: u32, bits: u32, skip: i32, reach: i32, below: i32): void {
   const shift = bias
   const limit = end - (kind == FIVE ? MARGIN : MARGIN_OF_PAIRS)

@@ -27,21 +27,15 @@ export function resetSequences(): void {
 }
 
 /** Literals and matches. */
-// @ts-ignore: decorator
-@inline
 export function tokenCount(): u32 {
   return <u32>(literalsEnd - literals + ((sequencesEnd - sequences) >> 3))
 }
 
-// @ts-ignore: decorator
-@inline
 export function addLiteral(byte: u8): void {
   store<u8>(literalsEnd++, byte)
 }
 
 /** The bytes from one address up to another become literals. */
-// @ts-ignore: decorator
-@inline
 export function addLiterals(from: i32, end: i32): void {
   let to = literalsEnd
   literalsEnd = to + (end - from)
@@ -49,16 +43,12 @@ export function addLiterals(from: i32, end: i32): void {
 }
 
 /** A match of at most 258 bytes. */
-// @ts-ignore: decorator
-@inline
 export function addMatch(length: i32, distance: i32): void {
   const symbol = distanceSymbol(distance)
   addPiece(length - 3, (distance - 1) | (symbol << 16), symbol)
 }
 
 /** A match of any length, in pieces. */
-// @ts-ignore: decorator
-@inline
 export function addLongMatch(length: i32, distance: i32, cutsShort: bool): void {
   const symbol = distanceSymbol(distance)
   const word = (distance - 1) | (symbol << 16)
@@ -71,8 +61,6 @@ export function addLongMatch(length: i32, distance: i32, cutsShort: bool): void 
   addPiece(left - 3, word, symbol)
 }
 
-// @ts-ignore: decorator
-@inline
 function addPiece(length: u32, distance: u32, symbol: u32): void {
   count(literalCounts, lengthSymbol(length + 3))
   count(distanceCounts, symbol)
@@ -82,8 +70,6 @@ function addPiece(length: u32, distance: u32, symbol: u32): void {
   runStart = literalsEnd
 }
 
-// @ts-ignore: decorator
-@inline
 function count(counts: usize, symbol: u32): void {
   const at = counts + (symbol << 2)
   store<u32>(at, load<u32>(at) + 1)

@@ -101,8 +101,6 @@ export function writeEnd(): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function storedBits(bytes: u32): u32 {
   return bytes <= MOST_STORED ? (bytes + 5) << 3 : NEVER
 }
@@ -432,15 +430,17 @@ function decideByWholeBits(bytes: u32, unused: u32, isSync: bool): bool {
 /** Bits of the literals in the open table's codes; without a code or a table, more than any. */
 function reusedBits(): u32 {
   if (openHeader == 0) return 0
-  return covers(literalCounts, literalCodes, END_OF_BLOCK) ? codedBits(literalCounts, literalCodes, END_OF_BLOCK) : NEVER
+  return covers(literalCounts, literalCodes, END_OF_BLOCK)
+    ? codedBits(literalCounts, literalCodes, END_OF_BLOCK)
+    : NEVER
 }
 
 /** Whether all bytes are about as frequent: squared differences from n / 256 that sum up to less than 2n. */
 function isNoise(bytes: u32): bool {
-  const limit = <u64>bytes << 17
+  const limit = (<u64>bytes) << 17
   let sum: u64 = 0
   for (let at = literalCounts; at < literalCounts + (256 << 2); at += 4) {
-    const difference = (<i64>load<u32>(at) << 8) - bytes
+    const difference = ((<i64>load<u32>(at)) << 8) - bytes
     sum += <u64>(difference * difference)
   }
   return sum < limit
@@ -474,8 +474,6 @@ function countBytes(from: usize, bytes: u32): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function increment(counts: usize, symbol: u32): void {
   const at = counts + (symbol << 2)
   store<u32>(at, load<u32>(at) + 1)
@@ -500,11 +498,11 @@ function writeSequences(literalAt: usize, sequenceAt: usize, literalCodes: usize
       const a = codeOf(literalCodes, load<u8>(literal))
       const b = codeOf(literalCodes, load<u8>(literal, 1))
       const c = codeOf(literalCodes, load<u8>(literal, 2))
-      bits |= <u64>(a & 0xffff) << size
+      bits |= (<u64>(a & 0xffff)) << size
       size += a >> 16
-      bits |= <u64>(b & 0xffff) << size
+      bits |= (<u64>(b & 0xffff)) << size
       size += b >> 16
-      bits |= <u64>(c & 0xffff) << size
+      bits |= (<u64>(c & 0xffff)) << size
       size += c >> 16
       store<u64>(at, bits)
       at += size >> 3
@@ -513,7 +511,7 @@ function writeSequences(literalAt: usize, sequenceAt: usize, literalCodes: usize
     }
     for (; literal < runEnd; literal++) {
       const a = codeOf(literalCodes, load<u8>(literal))
-      bits |= <u64>(a & 0xffff) << size
+      bits |= (<u64>(a & 0xffff)) << size
       size += a >> 16
       store<u64>(at, bits)
       at += size >> 3
@@ -523,13 +521,13 @@ function writeSequences(literalAt: usize, sequenceAt: usize, literalCodes: usize
     const match = load<u32>(sequence, 4)
     if (match == 0) break
     const length = load<u32>(lengthWords + ((match >> 24) << 2))
-    bits |= <u64>(length & 0xffffff) << size
+    bits |= (<u64>(length & 0xffffff)) << size
     size += length >> 24
     const distance = load<u32>(distanceWords + (((match >> 16) & 31) << 2))
-    bits |= <u64>(distance & 0xffff) << size
+    bits |= (<u64>(distance & 0xffff)) << size
     size += (distance >> 16) & 255
     const extra = distance >> 24
-    bits |= <u64>(match & ((1 << extra) - 1)) << size
+    bits |= (<u64>(match & ((1 << extra) - 1))) << size
     size += extra
     store<u64>(at, bits)
     at += size >> 3
@@ -539,8 +537,6 @@ function writeSequences(literalAt: usize, sequenceAt: usize, literalCodes: usize
   setBits(at, bits, size)
 }
 
-// @ts-ignore: decorator
-@inline
 function codeOf(codes: usize, symbol: u32): u32 {
   return load<u32>(codes + (symbol << 2))
 }
