@@ -97,10 +97,6 @@ class EncodingRun {
     this.#stream.add(event)
     while (this.#stream.plainBytes >= TOKEN_CODER.windowBytes + TOKEN_CODER.aheadBytes) {
       await this.#codeWindow(TOKEN_CODER.windowBytes)
-      if (this.#session.isPieceFull) {
-        this.#endPiece()
-        this.#kernel.beginEncoding()
-      }
     }
   }
 
@@ -124,6 +120,10 @@ class EncodingRun {
     this.#stream.enterWindow(windowBytes, this.#kernel.tokens)
     this.#session.code()
     this.#stream.leaveWindow(windowBytes)
+    if (this.#stream.plainBytes > 0 && this.#session.isPieceFull) {
+      this.#endPiece()
+      this.#kernel.beginEncoding()
+    }
   }
 
   #endPiece(): void {

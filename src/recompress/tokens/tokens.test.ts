@@ -70,6 +70,15 @@ describe('encodeTokens() and decodeTokens()', () => {
     assert.ok((await roundTrip(fixed)).equals(fixed))
   })
 
+  it('make streams of several pieces again, however the last windows fall', async () => {
+    for (const bytes of [131_072, 131_073, 131_572, 132_096, 132_097, 262_500]) {
+      const stream = deflateRawSync(noise(bytes), { strategy: constants.Z_HUFFMAN_ONLY, level: 1 })
+      const literals = write([{ header: { type: 'fixed', isFinal: true }, tokens: [...noise(bytes)] }])
+      assert.ok((await roundTrip(stream)).equals(stream))
+      assert.ok((await roundTrip(literals)).equals(literals), `${bytes} bytes`)
+    }
+  })
+
   it('need next to nothing where everything comes as expected', async () => {
     const stream = deflateRawSync(prose(400_000))
     const payload = await encode(eventsOf(stream), expectStream(eventsOf(stream)))

@@ -16,6 +16,7 @@ import {
   findCandidates,
   isCopy,
   known,
+  noteStored,
   noteToken,
   WINDOW_BYTES,
   windowSize,
@@ -38,7 +39,6 @@ const BARE_MATCH: u32 = 160 // 4: expectation
 const OFF_CANDIDATES: u32 = 176 // 16: the last four times
 const OFF_FULL: u32 = 192 // 1
 const IS_LONG_258: u32 = 193 // 1
-const OTHER_CANDIDATE: u32 = 200 // 64
 const numbers = memory.data((64 + 1024) * 4 * 24, 16)
 const SHORTFALL: u32 = 0 // 16: length
 const OFF_DISTANCE: u32 = 16
@@ -101,6 +101,7 @@ export function beginCounts(): void {
 
 /** Passes stored bytes, which have no tokens. */
 export function skipBytes(bytes: u32): void {
+  noteStored(at, bytes)
   at += bytes
 }
 

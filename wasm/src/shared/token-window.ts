@@ -138,6 +138,12 @@ export function noteToken(at: u32, length: u32): void {
   if (wholeUpTo > 0) store<u8>(skipped + ((base + at + length - 1) & 0x1ffff), 0)
 }
 
+/** Bytes of stored blocks are remembered. */
+export function noteStored(at: u32, bytes: u32): void {
+  if (remembered == 0) return
+  for (let i: u32 = 0; i < bytes; i++) store<u8>(skipped + ((base + at + i) & 0x1ffff), 0)
+}
+
 function insertUpTo(at: u32): void {
   const goal = base + at
   if (goal - inserted > HISTORY_BYTES) inserted = goal - HISTORY_BYTES
