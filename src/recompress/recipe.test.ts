@@ -11,6 +11,12 @@ const blockBytes = fc.constantFrom(131_072, 262_144, 1_048_576)
 
 const encoders: fc.Arbitrary<Encoder> = fc.oneof(
   fc.record({ kind: fc.constant('verbatim' as const), deflate: bytes }),
+  fc.constant({ kind: 'unknown' as const }),
+  fc.record({
+    kind: fc.constant('baseline' as const),
+    blob: fc.constant(`sha256:${'ab'.repeat(32)}` as const),
+    ranges: fc.array(fc.record({ baselineStart: fc.nat(), targetStart: fc.nat(), bytes: fc.nat() }), { maxLength: 4 }),
+  }),
   fc.record({ kind: fc.constant('go' as const), level }),
   fc.record({ kind: fc.constant('klauspost' as const), family: small, level }),
   fc.record({ kind: fc.constant('pgzip' as const), family: small, level, blockBytes }),

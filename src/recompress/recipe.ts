@@ -1,6 +1,8 @@
 import { TareError } from '../errors/index.ts'
 import { type DeflateCheckpoint, type EncoderSpec, formatCheckpoint, parseCheckpoint } from '../kernels/index.ts'
+import { type Digest, isDigest } from '../oci/index.ts'
 import { ByteParser, ByteWriter } from '../stream/index.ts'
+import type { EqualRange } from './tokens/index.ts'
 
 /**
  * The encoders whose output Tare can make again. Ids are append-only and mean the same for ever.
@@ -22,10 +24,25 @@ export const ENCODER_ID = {
   gzip: 5,
   /** pigz: zlib blocks of 128 KiB, joined at byte borders. */
   pigz: 6,
+  /** None that is known: the corrections hold everything the plain bytes do not tell. */
+  unknown: 7,
+  /** As a blob of the baseline was made, where both have the same content. */
+  baseline: 8,
 } as const
 
 /** How the deflate stream of a member is made from its plain bytes. */
-export type Encoder = EncoderSpec | { readonly kind: 'verbatim'; readonly deflate: Uint8Array }
+export type Encoder =
+  | EncoderSpec
+  | { readonly kind: 'verbatim'; readonly deflate: Uint8Array }
+  | { readonly kind: 'unknown' }
+  | BaselineEncoder
+
+/** Expects of a stream what the first member of a compressed baseline blob holds, where their content is the same. */
+export interface BaselineEncoder {
+  readonly kind: 'baseline'
+  readonly blob: Digest
+  readonly ranges: readonly EqualRange[]
+}
 
 /** The CRC-32 and length that end a member, or other bytes in their place. */
 export type Trailer = { readonly kind: 'standard' } | { readonly kind: 'verbatim'; readonly bytes: Uint8Array }
@@ -93,6 +110,16 @@ function formatTemplate({ header, encoder }: MemberRecipe): Uint8Array {
   switch (encoder.kind) {
     case 'verbatim':
       // The bytes differ from member to member, so they stand there.
+      break
+    case 'unknown':
+      break
+    case 'baseline':
+      writer.ascii(encoder.blob).varint(encoder.ranges.length)
+      for (const [index, range] of encoder.ranges.entries()) {
+        const last = encoder.ranges[index - 1]
+        writer.zigzag(range.baselineStart - (last === undefined ? 0 : last.baselineStart + last.bytes))
+        writer.zigzag(range.targetStart - (last === undefined ? 0 : last.targetStart + last.bytes)).varint(range.bytes)
+      }
       break
     case 'go':
       writer.zigzag(encoder.level)
@@ -191,9 +218,29 @@ function readEncoder(parser: ByteParser): Encoder | undefined {
       return { kind: 'gzip', level: readLevel(parser), isRsyncable: readSmall(parser) === 1 }
     case ENCODER_ID.pigz:
       return { kind: 'pigz', level: readLevel(parser), blockBytes: readBlockBytes(parser), ...readPigzFlags(parser) }
+    case ENCODER_ID.unknown:
+      return { kind: 'unknown' }
+    case ENCODER_ID.baseline:
+      return readBaseline(parser)
     default:
       throw unsupported(`encoder ${id}`)
   }
+}
+
+function readBaseline(parser: ByteParser): BaselineEncoder {
+  const blob = new TextDecoder().decode(readBytes(parser))
+  if (!isDigest(blob)) throw corruptRecipe('a digest is malformed')
+  let [baselineEnd, targetEnd] = [0, 0]
+  const ranges = readList(parser, MAX_MEMBERS, () => {
+    const baselineStart = baselineEnd + parser.zigzag()
+    const targetStart = targetEnd + parser.zigzag()
+    const bytes = parser.varint()
+    if (baselineStart < 0 || targetStart < 0) throw corruptRecipe('a range is out of bounds')
+    baselineEnd = baselineStart + bytes
+    targetEnd = targetStart + bytes
+    return { baselineStart, targetStart, bytes }
+  })
+  return { kind: 'baseline', blob, ranges }
 }
 
 function readMember(parser: ByteParser, templates: readonly Template[]): MemberRecipe {

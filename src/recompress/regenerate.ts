@@ -1,13 +1,17 @@
 import { crc32 } from 'node:zlib'
 import { type EncoderSpec, PGZIP_DICTIONARY_BYTES, PIGZ_DICTIONARY_BYTES, pgzipDictionary } from '../kernels/index.ts'
+import type { Digest } from '../oci/index.ts'
 import { ByteReader, type ByteSource, mapOrdered } from '../stream/index.ts'
 import type { DeflatePiece, KernelRunner } from '../workers/index.ts'
 import { corruptRecipe, type MemberRecipe, type Recipe } from './recipe.ts'
+import { correctedStream } from './token-stream.ts'
 
 /** What {@link regenerate} works with. */
 export interface RegenerateOptions {
   readonly kernels: KernelRunner
   readonly signal?: AbortSignal | undefined
+  /** Opens a compressed blob of the baseline; needed only by recipes that say so. */
+  readonly openBlob?: ((digest: Digest) => ByteSource) | undefined
 }
 
 /**
@@ -41,12 +45,20 @@ export async function* regenerateMember(
 export function deflateMember(member: MemberRecipe, plain: PlainStretch, options: RegenerateOptions): ByteSource {
   const { encoder, flushes, checkpoints } = member
   if (encoder.kind === 'verbatim') return verbatim(encoder.deflate, plain)
+  if (member.corrections.length > 0 || encoder.kind === 'unknown' || encoder.kind === 'baseline') {
+    return correctedStream(member, plain.chunks(), options, maxDeflateBytes(member.plainBytes))
+  }
   if (encoder.kind === 'pgzip' && flushes.length === 0) return makePieces(pgzipPieces(encoder, plain), options)
   if (encoder.kind === 'pigz' && (encoder.mode === 'parallel' || encoder.isIndependent)) {
     return makePieces(pigzPieces(encoder, plain), options)
   }
   if (encoder.kind === 'go' && checkpoints.length > 0) return makePieces(segments(member, encoder, plain), options)
   return makeStream(member, encoder, plain, options)
+}
+
+/** Hostile corrections could go on for ever; no encoder makes a stream much longer than its content. */
+function maxDeflateBytes(plainBytes: number): number {
+  return plainBytes * 2 + 64 * 1024
 }
 
 async function* verbatim(deflate: Uint8Array, plain: PlainStretch): ByteSource {

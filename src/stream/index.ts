@@ -23,4 +23,5 @@ export {
   TEMPORARY_TOKEN_PATTERN,
   tokenOfTemporary,
 } from './temporary-name.ts'
+export { teeSource } from './tee.ts'
 export { Digester, digesting, digestOf, type ExpectedContent, verified, verifyBytes } from './verified.ts'

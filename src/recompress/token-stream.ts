@@ -1,0 +1,92 @@
+import { parseGzipHeader } from '../compress/index.ts'
+import {
+  compileTokenCoderKernel,
+  type DeflateEvent,
+  TokenCoderKernel,
+  TokenInflater,
+  TokenWriter,
+} from '../kernels/index.ts'
+import { ByteReader, type ByteSource, teeSource } from '../stream/index.ts'
+import type { DeflateOutput } from '../workers/index.ts'
+import { corruptRecipe, type MemberRecipe } from './recipe.ts'
+import type { RegenerateOptions } from './regenerate.ts'
+import { decodeTokens, type Expectation, encodeTokens, expectBaseline, expectStream } from './tokens/index.ts'
+import type { MatchSearch } from '../kernels/index.ts'
+
+/** What a deflate stream is made of. */
+export async function* tokenEvents(deflate: ByteSource): AsyncGenerator<DeflateEvent, void, undefined> {
+  const inflater = await TokenInflater.load()
+  for await (const chunk of deflate) yield* inflater.push(chunk)
+}
+
+/**
+ * Makes a stream that no encoder makes exactly: from what is expected of it, and the member's corrections.
+ *
+ * @throws {TareError} `CORRUPT_PATCH`, `CORRUPT_RECIPE`
+ */
+export async function* correctedStream(
+  member: MemberRecipe,
+  plain: ByteSource,
+  options: RegenerateOptions,
+  maxBytes: number,
+): ByteSource {
+  const [forTokens, forEncoder] = member.encoder.kind === 'unknown' ? [plain, plain] : teeSource(plain)
+  const expected = expectationsOf(member, forEncoder, options)
+  const coder = new TokenCoderKernel(await compileTokenCoderKernel())
+  const writer = await TokenWriter.load()
+  yield* decodeTokens(coder, writer, member.corrections, forTokens, { expected, maxBytes })
+}
+
+/** Codes what a stream has beyond what its member's encoder leads to expect. */
+export async function codeCorrections(
+  member: MemberRecipe,
+  deflate: ByteSource,
+  plain: ByteSource,
+  options: RegenerateOptions,
+  search?: MatchSearch,
+): Promise<Uint8Array> {
+  const coder = new TokenCoderKernel(await compileTokenCoderKernel())
+  return encodeTokens(coder, tokenEvents(deflate), { expected: expectationsOf(member, plain, options), search })
+}
+
+/** What the member's encoder leads to expect; undefined where there is none. */
+function expectationsOf(
+  { encoder, flushes }: MemberRecipe,
+  plain: ByteSource,
+  { kernels, signal, openBlob }: RegenerateOptions,
+): AsyncIterable<Expectation> | undefined {
+  switch (encoder.kind) {
+    case 'unknown':
+      return undefined
+    case 'verbatim':
+      throw corruptRecipe('a verbatim stream has corrections')
+    case 'baseline': {
+      if (openBlob === undefined) throw corruptRecipe('it wants a compressed blob where there is none')
+      return expectBaseline(tokenEvents(firstMember(openBlob(encoder.blob))), encoder.ranges)
+    }
+    case 'go':
+    case 'klauspost':
+    case 'pgzip':
+    case 'zlib':
+    case 'gzip':
+    case 'pigz':
+      return expectStream(tokenEvents(deflateOf(kernels.deflateStream({ spec: encoder, flushes }, plain, signal))))
+  }
+}
+
+async function* deflateOf(outputs: AsyncIterable<DeflateOutput>): ByteSource {
+  for await (const { deflate } of outputs) if (deflate.length > 0) yield deflate
+}
+
+const MAX_HEADER_BYTES = 128 * 1024
+const CHUNK_BYTES = 256 * 1024
+
+/** The deflate stream of a gzip blob's first member, and whatever follows it. */
+export async function* firstMember(blob: ByteSource): ByteSource {
+  await using reader = new ByteReader(blob)
+  const start = await reader.read(MAX_HEADER_BYTES)
+  const header = parseGzipHeader(start)
+  if (header === undefined) throw corruptRecipe('the blob it builds on is no gzip')
+  yield start.subarray(header.sizeBytes)
+  while (!(await reader.isAtEnd())) yield await reader.read(CHUNK_BYTES)
+}
