@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { TareError } from '../errors/index.ts'
 import { type BlockHeader, readHeader, storeHeader } from './deflate-tokens.ts'
 import { type KernelMemory, type KernelModule, webAssembly } from './web-assembly.ts'
 
@@ -53,6 +54,9 @@ export interface MatchSearch {
 /** Memory beyond what the kernel starts with: the tables of its mixing model. */
 const GROWN_PAGES = 24
 
+/** What the self-check is coded as: it may never change, or payloads of old would read differently. */
+const KNOWN_ANSWER = 'dbfa'
+
 /** Compiles the kernel; the module can be posted to worker threads. */
 export async function compileTokenCoderKernel(): Promise<KernelModule> {
   // The same path from src/kernels and from dist/kernels.
@@ -66,10 +70,12 @@ export async function compileTokenCoderKernel(): Promise<KernelModule> {
 export class TokenCoderKernel {
   readonly #kernel: TokenCoderExports
 
+  /** @throws TareError `INTERNAL` when the kernel doesn't pass its self-check */
   constructor(module: KernelModule) {
     // The module is ours: build-wasm.ts made it from token-coder.ts, whose exports the interface repeats.
     this.#kernel = new webAssembly.Instance(module).exports as unknown as TokenCoderExports
     this.#kernel.memory.grow(GROWN_PAGES)
+    this.#checkItself()
   }
 
   /** Resets everything for a new stream. */
@@ -173,6 +179,33 @@ export class TokenCoderKernel {
     if (this.#kernel.codeHeader(hint === undefined ? 0 : 1) === 0) return undefined
     const coded = readHeader(memory, this.#kernel.headerAt())
     return coded.type === 'dynamic' ? { ...coded, isFinal } : undefined
+  }
+
+  #checkItself(): void {
+    const plain = new TextEncoder().encode('kernels are pure, kernels are spu')
+    const tokens = Uint32Array.from([...plain.subarray(0, 20), 0x80070011, 115, 112, 117])
+    const search: MatchSearch = { chainDepth: 4, rememberedBytes: 0, wholeLength: 0, crcTableBits: 0 }
+    this.begin(search)
+    this.beginEncoding()
+    this.nextWindow(plain, plain.length)
+    this.tokens.set(tokens)
+    this.codeNumber(0, tokens.length)
+    const encoded = this.codeTokens(tokens.length, plain.length)
+    const piece = this.endEncoding() ?? new Uint8Array(0)
+
+    this.begin(search)
+    this.beginDecoding(piece)
+    this.nextWindow(plain, plain.length)
+    const decoded = this.codeTokens(this.codeNumber(0, 0), plain.length)
+    const isSame = tokens.every((token, i) => this.tokens[i] === token) && this.endDecoding()
+    if (
+      encoded !== tokens.length ||
+      decoded !== tokens.length ||
+      !isSame ||
+      Buffer.from(piece).toString('hex') !== KNOWN_ANSWER
+    ) {
+      throw new TareError('INTERNAL', 'token coder: the kernel fails its self-check')
+    }
   }
 
   #view(at: number, bytes: number): Uint8Array {
