@@ -1,8 +1,8 @@
-import { stat } from 'node:fs/promises'
 import { hasErrorCode, TareError } from '../errors/index.ts'
 import type { InspectOptions } from '../image/index.ts'
 import { readAllBytes } from '../stream/index.ts'
 import type { ImageSource, OpenContext } from '../transport/index.ts'
+import { checkIsFile } from './bare-path.ts'
 import { openDelta } from './delta-tools.ts'
 import { deltaText } from './render/delta-text.ts'
 import { imageText } from './render/image-text.ts'
@@ -27,7 +27,7 @@ export async function inspectSubject(
   options: InspectOptions,
 ): Promise<VerbResult> {
   const { hasTransportPrefix } = await import('../transport/index.ts')
-  if (!hasTransportPrefix(subject)) await checkIsFile(subject, context)
+  if (!hasTransportPrefix(subject)) await checkIsFile(subject, 'a delta file', context)
   await using source = await openDelta(subject, context)
   switch (form) {
     case 'raw': {
@@ -71,18 +71,4 @@ async function readConfig(source: ImageSource, options: InspectOptions): Promise
   }
   const { config } = root.document
   return readAllBytes(openVerifiedBlob(source, config, 'source', options), MAX_CONFIG_BYTES, `config ${config.digest}`)
-}
-
-/** No file there: a delta file that isn't where it was thought to be, or an image without its transport. */
-async function checkIsFile(path: string, context: OpenContext): Promise<void> {
-  const found = await stat(path).catch(() => undefined)
-  if (found !== undefined && !found.isDirectory()) return
-  const { openSource } = await import('../transport/index.ts')
-  const asImage: unknown = await openSource(path, context).catch((error: unknown) => error)
-  if (hasErrorCode(asImage, 'INVALID_REFERENCE')) throw asImage
-  const suggestion = hasErrorCode(asImage, 'UNKNOWN_TRANSPORT') ? asImage.hint : undefined
-  const hint = suggestion === undefined ? undefined : `${suggestion} A bare path is a delta file`
-  throw found === undefined
-    ? new TareError('FILE_NOT_FOUND', `${path} does not exist`, { hint })
-    : new TareError('INVALID_ARCHIVE', `${path} is a directory`, { hint })
 }

@@ -4,6 +4,7 @@ import { defineCompletion } from './verbs/completion.ts'
 import { defineCopy } from './verbs/copy.ts'
 import { defineDiff } from './verbs/diff.ts'
 import { defineInspect } from './verbs/inspect.ts'
+import { defineLayer } from './verbs/layer.ts'
 import { defineVersion } from './verbs/version.ts'
 import { addGlobalOptions } from './global-options.ts'
 import { examples } from './help.ts'
@@ -47,7 +48,15 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     )
   program.commandsGroup('Verbs:').helpCommand('help [verb]', 'print help for a verb')
   addGlobalOptions(program)
-  for (const define of [defineCopy, defineInspect, defineDiff, defineApply, defineCompletion, defineVersion]) {
+  for (const define of [
+    defineCopy,
+    defineInspect,
+    defineDiff,
+    defineApply,
+    defineLayer,
+    defineCompletion,
+    defineVersion,
+  ]) {
     define(program, execute)
   }
   return program

@@ -29,6 +29,10 @@ export function encoderName(encoder: Encoder): string {
   switch (encoder.kind) {
     case 'verbatim':
       return 'as it is'
+    case 'unknown':
+      return 'unknown encoder'
+    case 'baseline':
+      return 'unknown encoder, as in the baseline'
     case 'go':
       return 'Go 1.7 to 1.26'
     case 'klauspost': {

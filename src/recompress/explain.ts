@@ -1,4 +1,5 @@
 import { type GzipMember, gzipMembers } from '../compress/index.ts'
+import type { EncoderSpec } from '../kernels/index.ts'
 import type { Digest } from '../oci/index.ts'
 import { Digester, readAllBytes } from '../stream/index.ts'
 import { type DetectOptions, detectRecipe, type RandomBytes } from './detect.ts'
@@ -89,7 +90,7 @@ export async function explainGzip(
   const detected = now()
   const isProven = found !== undefined && (await isRegenerated(found, plain, options))
   const regenerated = now()
-  const detectSeconds = (detected - start) / 1000
+  const detectSeconds = seconds(start, detected)
   const plainBytes = plain.sizeBytes
   if (!isProven) {
     const { memberCount, signs } = await lookAt(blob, () => true)
@@ -97,7 +98,7 @@ export async function explainGzip(
   }
   const { members } = found
   const isUnknown = members.map((member) => precisionOf(member) === 'predicted')
-  const regenerateSeconds = (regenerated - detected) / 1000
+  const regenerateSeconds = seconds(detected, regenerated)
   return {
     memberCount: members.length,
     precision:
@@ -112,12 +113,17 @@ export async function explainGzip(
   }
 }
 
+/** To the millisecond. */
+function seconds(from: number, to: number): number {
+  return Math.round(to - from) / 1000
+}
+
 /** The least trouble first. */
 const PRECISIONS: readonly Precision[] = ['exact', 'corrected', 'predicted']
 
 function precisionOf({ encoder, corrections }: MemberRecipe): Precision {
-  if (corrections.length === 0) return 'exact'
-  return encoder.kind === 'verbatim' ? 'predicted' : 'corrected'
+  if (encoder.kind === 'unknown' || encoder.kind === 'baseline') return 'predicted'
+  return corrections.length === 0 ? 'exact' : 'corrected'
 }
 
 async function isRegenerated(recipe: Recipe, plain: RandomBytes, options: ExplainOptions): Promise<boolean> {
@@ -131,7 +137,7 @@ function groupMembers(members: readonly MemberRecipe[]): readonly MemberGroup[] 
   for (const member of members) {
     const { encoder } = member
     const precision = precisionOf(member)
-    const settings = encoder.kind === 'verbatim' ? { kind: encoder.kind } : encoder
+    const settings = settingsOf(encoder)
     const key = JSON.stringify([settings, precision])
     const group = groups.get(key)
     groups.set(key, {
@@ -150,6 +156,23 @@ function groupMembers(members: readonly MemberRecipe[]): readonly MemberGroup[] 
     })
   }
   return [...groups.values()]
+}
+
+/** What tells encoders apart; what differs from member to member is left out. */
+function settingsOf(encoder: Encoder): EncoderSpec | { readonly kind: Encoder['kind'] } {
+  switch (encoder.kind) {
+    case 'verbatim':
+    case 'unknown':
+    case 'baseline':
+      return { kind: encoder.kind }
+    case 'go':
+    case 'klauspost':
+    case 'pgzip':
+    case 'zlib':
+    case 'gzip':
+    case 'pigz':
+      return encoder
+  }
 }
 
 const SIGNS_PLAIN_BYTES = 2_300_000

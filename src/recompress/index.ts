@@ -1,5 +1,14 @@
 /** Exact recompression: how a compressed blob was made, and making it again. */
 export { type DetectOptions, detectRecipe, type RandomBytes } from './detect.ts'
+export { encoderName, klauspostFamily } from './encoder-names.ts'
+export {
+  type ExplainOptions,
+  explainGzip,
+  type GzipExplanation,
+  type MemberGroup,
+  type Precision,
+  type SignsReport,
+} from './explain.ts'
 export {
   type Encoder,
   formatRecipe,

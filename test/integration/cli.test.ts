@@ -12,7 +12,7 @@ import { skipWithout } from '../support/peers.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-const VERBS = ['copy', 'inspect', 'diff', 'apply', 'completion', 'version']
+const VERBS = ['copy', 'inspect', 'diff', 'apply', 'layer', 'completion', 'version']
 
 interface Ended {
   readonly code: number | null
@@ -264,6 +264,8 @@ test('tare completion bash completes verbs, flags, choices, prefixes and files',
   assert.deepEqual(await completes('tare', 'copy', 'docker'), ['docker://', 'docker-archive:'])
   assert.deepEqual(await completes('tare', 'copy', 'oci-archive', ':', 'app'), ['app.tare'])
   assert.deepEqual(await completes('tare', 'apply', 'app'), ['app.tare'])
+  assert.deepEqual(await completes('tare', 'layer', ''), ['explain'])
+  assert.deepEqual(await completes('tare', 'layer', 'explain', 'app'), ['app.tare'])
 })
 
 test('tare inspect of a bare directory suggests the transport of what lies in it', async () => {

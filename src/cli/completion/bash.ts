@@ -1,4 +1,4 @@
-import { type CompletionFlag, type CompletionModel, IMAGE_PREFIXES } from './model.ts'
+import { type CompletionFlag, type CompletionModel, type CompletionVerb, IMAGE_PREFIXES } from './model.ts'
 
 /**
  * A bash completion. Bash breaks words at colons, so after `oci:` the current word is just the path, and file names
@@ -33,7 +33,7 @@ ${model.verbs.map((verb) => `      ${verb.name}) flags='${longNames(verb.flags)}
   fi
   case $verb in
     '') COMPREPLY=($(compgen -W '${verbNames.join(' ')} help' -- "$cur")) ;;
-${model.verbs.map((verb) => `    ${verb.name}) ${argumentAction(verb.argument, verb.choices)} ;;`).join('\n')}
+${model.verbs.map((verb) => `    ${verb.name}) ${verbAction(verb)} ;;`).join('\n')}
   esac
 }
 _tare_files() {
@@ -65,6 +65,12 @@ function valueCases(flags: readonly CompletionFlag[]): string {
     return [`    ${names}) ${argumentAction(flag.value, flag.choices)}; return ;;`]
   })
   return cases.join('\n')
+}
+
+function verbAction({ argument, choices, furtherArguments }: CompletionVerb): string {
+  const first = argumentAction(argument, choices)
+  if (furtherArguments === argument) return first
+  return `if ((COMP_CWORD == at + 1)); then ${first}; else ${argumentAction(furtherArguments, [])}; fi`
 }
 
 function argumentAction(value: CompletionFlag['value'], choices: readonly string[]): string {

@@ -1,4 +1,4 @@
-import { type CompletionFlag, type CompletionModel, IMAGE_PREFIXES } from './model.ts'
+import { type CompletionFlag, type CompletionModel, type CompletionVerb, IMAGE_PREFIXES } from './model.ts'
 
 /** A fish completion. */
 export function fishScript(model: CompletionModel): string {
@@ -24,15 +24,23 @@ export function fishScript(model: CompletionModel): string {
     ),
     ...model.verbs.flatMap((verb) => {
       const condition = quoted(`__fish_seen_subcommand_from ${verb.name}`)
-      const argument = valueWords(verb.argument, verb.choices)
-      return [
-        ...verb.flags.map((flag) => flagLine(condition, flag)),
-        ...(argument === '' ? [] : [`complete -c tare -n ${condition}${argument}`]),
-      ]
+      return [...verb.flags.map((flag) => flagLine(condition, flag)), ...argumentLines(verb, condition)]
     }),
     `complete -c tare -n '__fish_seen_subcommand_from help' -a '${names.join(' ')}'`,
   ]
   return `${lines.join('\n')}\n`
+}
+
+function argumentLines(verb: CompletionVerb, condition: string): readonly string[] {
+  const { argument, choices, furtherArguments } = verb
+  const line = (when: string, words: string): readonly string[] =>
+    words === '' ? [] : [`complete -c tare -n ${when}${words}`]
+  if (furtherArguments === argument) return line(condition, valueWords(argument, choices))
+  const hasFirst = `__fish_seen_subcommand_from ${choices.join(' ')}`
+  return [
+    ...line(quoted(`__fish_seen_subcommand_from ${verb.name}; and not ${hasFirst}`), valueWords(argument, choices)),
+    ...line(quoted(hasFirst), valueWords(furtherArguments, [])),
+  ]
 }
 
 function flagLine(condition: string, flag: CompletionFlag): string {

@@ -19,6 +19,8 @@ export interface CompletionVerb {
   readonly flags: readonly CompletionFlag[]
   readonly argument: ValueKind
   readonly choices: readonly string[]
+  /** What follows the first argument. */
+  readonly furtherArguments: ValueKind
 }
 
 /** All that can be completed. */
@@ -42,16 +44,26 @@ export function completionModel(program: Command): CompletionModel {
     choices: [],
   }
   const verbs = program.commands.map((verb): CompletionVerb => {
-    const [argument] = verb.registeredArguments
+    const actions = verb.commands
+    const argument = argumentOf(verb)
     return {
       name: verb.name(),
       description: verb.summary(),
-      flags: [...flagsOf(verb), ...globalFlags, help],
-      argument: argument === undefined ? 'none' : argument.argChoices === undefined ? 'image' : 'choice',
-      choices: argument?.argChoices ?? [],
+      flags: [...flagsOf(verb), ...actions.flatMap(flagsOf), ...globalFlags, help],
+      argument: actions.length > 0 ? 'choice' : argument,
+      choices: actions.length > 0 ? actions.map((action) => action.name()) : choicesOf(verb),
+      furtherArguments: actions[0] === undefined ? argument : argumentOf(actions[0]),
     }
   })
   return { verbs, globalFlags: [...globalFlags, help] }
+}
+
+function argumentOf({ registeredArguments: [argument] }: Command): ValueKind {
+  return argument === undefined ? 'none' : argument.argChoices === undefined ? 'image' : 'choice'
+}
+
+function choicesOf({ registeredArguments: [argument] }: Command): readonly string[] {
+  return argument?.argChoices ?? []
 }
 
 function flagsOf(command: Command): readonly CompletionFlag[] {

@@ -1,4 +1,4 @@
-import { type CompletionFlag, type CompletionModel, IMAGE_PREFIXES } from './model.ts'
+import { type CompletionFlag, type CompletionModel, type CompletionVerb, IMAGE_PREFIXES } from './model.ts'
 
 /** A zsh completion on `_arguments`. */
 export function zshScript(model: CompletionModel): string {
@@ -15,7 +15,7 @@ ${model.verbs
   .map(
     (verb) => `    ${verb.name})
       _arguments \\
-${verb.flags.map((flag) => `    ${argumentSpec(flag)}`).join('')}        ${argumentOf(verb.argument, verb.choices)}
+${verb.flags.map((flag) => `    ${argumentSpec(flag)}`).join('')}        ${argumentsOf(verb)}
       ;;
 `,
   )
@@ -48,8 +48,9 @@ function argumentSpec(flag: CompletionFlag): string {
     .join('')
 }
 
-function argumentOf(value: CompletionFlag['value'], choices: readonly string[]): string {
-  return value === 'none' ? "'*: :'" : quoted(`*: :${actionOf(value, choices)}`)
+function argumentsOf({ argument, choices, furtherArguments }: CompletionVerb): string {
+  if (furtherArguments === argument) return quoted(`*: :${actionOf(argument, choices)}`)
+  return [`1: :${actionOf(argument, choices)}`, `*: :${actionOf(furtherArguments, [])}`].map(quoted).join(' ')
 }
 
 function actionOf(value: CompletionFlag['value'], choices: readonly string[]): string {
