@@ -2,10 +2,13 @@ import { type GzipMember, gzipMembers, type RangeOpener } from '../compress/inde
 import type { DeflateCheckpoint, EncoderSpec } from '../kernels/index.ts'
 import { ByteReader, type ByteSource, type OperationOptions, readAllBytes } from '../stream/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
+import { hasErrorCode } from '../errors/index.ts'
 import { candidateRounds } from './candidates.ts'
-import type { MemberRecipe, Recipe, Trailer } from './recipe.ts'
+import { nearestEncoder, type Trial } from './nearest-encoder.ts'
+import type { Encoder, MemberRecipe, Recipe, Trailer } from './recipe.ts'
 import { deflateMember, PlainStretch } from './regenerate.ts'
 import { findSyncMarkers, readSigns } from './stream-signs.ts'
+import { codeCorrections } from './token-stream.ts'
 
 /** A file, or a part of one, that can be read anywhere. */
 export interface RandomBytes {
@@ -81,12 +84,52 @@ class MemberDetector {
     const tailOffset = member.deflateOffset + member.deflateBytes - tailBytes
     const tail = await readRange(this.#blob.open, tailOffset, tailBytes)
     const signs = await readSigns(this.#openDeflate(member), tail, SIGNS_PLAIN_BYTES)
-    for (const round of candidateRounds(member.header, signs)) {
+    const rounds = candidateRounds(member.header, signs)
+    for (const round of rounds) {
       const found = await this.#tryRound(member, trial, round)
       if (found !== undefined) return this.#found(found)
     }
-    if (member.deflateBytes > MAX_VERBATIM_BYTES) return undefined
-    return { ...this.#recipe(member), encoder: { kind: 'verbatim', deflate: trial.deflate } }
+    if (member.deflateBytes <= MAX_VERBATIM_BYTES) {
+      return { ...this.#recipe(member), encoder: { kind: 'verbatim', deflate: trial.deflate } }
+    }
+    return this.#correct(member, trial, [...this.#hints, ...rounds.flat()])
+  }
+
+  /**
+   * Where no encoder makes the stream exactly: the nearest one with corrections, or a stream of no known encoder,
+   * whichever costs less.
+   */
+  async #correct(member: GzipMember, trial: Trial, specs: readonly EncoderSpec[]): Promise<MemberRecipe | undefined> {
+    const nearest = await nearestEncoder(
+      this.#options.kernels,
+      specs.slice(0, MAX_COMPARED),
+      trial,
+      this.#options.signal,
+    )
+    const unknown: MemberRecipe = { ...this.#recipe(member), encoder: { kind: 'unknown' } }
+    const choices =
+      nearest === undefined
+        ? [unknown]
+        : [{ ...unknown, encoder: nearest, flushes: await this.#flushesOf(member, nearest) }, unknown]
+    let best: MemberRecipe | undefined
+    for (const choice of choices) {
+      const corrections = await this.#codeCorrections(member, choice)
+      if (corrections === undefined || corrections.length >= (best?.corrections.length ?? member.deflateBytes)) continue
+      best = { ...choice, corrections }
+      if (corrections.length <= MIN_CHEAP_BYTES + member.deflateBytes / CHEAP_PART) break
+    }
+    return best
+  }
+
+  /** Undefined for a stream so strange that it had better be shipped whole. */
+  async #codeCorrections(member: GzipMember, recipe: MemberRecipe): Promise<Uint8Array | undefined> {
+    const plain = this.#plain.open({ offset: member.plainOffset, length: member.plainBytes })
+    try {
+      return await codeCorrections(recipe, () => this.#openDeflate(member), plain, this.#options)
+    } catch (error) {
+      if (hasErrorCode(error, 'LIMIT_EXCEEDED')) return undefined
+      throw error
+    }
   }
 
   /** The encoders that agree with the beginning are run over the whole member, one after the other. */
@@ -128,8 +171,9 @@ class MemberDetector {
 
   /** Flushes that the encoder does not make by itself. */
   async #flushesOf(member: GzipMember, encoder: EncoderSpec): Promise<readonly number[]> {
-    if (encoder.kind === 'pgzip' || encoder.kind === 'pigz') return []
-    return findSyncMarkers(this.#openDeflate(member))
+    if (encoder.kind === 'pigz') return []
+    const markers = await findSyncMarkers(this.#openDeflate(member))
+    return encoder.kind === 'pgzip' ? flushesBetween(markers, encoder.blockBytes, member.plainBytes) : markers
   }
 
   async #compare(
@@ -188,7 +232,7 @@ class MemberDetector {
 
   #found(recipe: MemberRecipe): MemberRecipe {
     const { encoder } = recipe
-    if (encoder.kind === 'verbatim') return recipe
+    if (!isKnownEncoder(encoder)) return recipe
     const known = this.#hints.findIndex((hint) => JSON.stringify(hint) === JSON.stringify(encoder))
     if (known >= 0) this.#hints.splice(known, 1)
     this.#hints.unshift(encoder)
@@ -199,13 +243,27 @@ class MemberDetector {
 
 const SIGNS_PLAIN_BYTES = 2_300_000
 const TAIL_BYTES = 6
+/** Corrections this small, or this part of their stream, are not worth looking for better ones. */
+const MIN_CHEAP_BYTES = 256
+const CHEAP_PART = 200
+/** Encoders that are compared by their tokens when none makes the stream. */
+const MAX_COMPARED = 48
 /** An encoder that parts sooner is another one. */
 const MIN_AGREEMENT_BYTES = 64
 
-interface Trial {
-  readonly plain: Uint8Array
-  readonly deflate: Uint8Array
-  readonly isWhole: boolean
+/** Sync markers of pgzip that are not the border of a full block, nor the end. A flush begins a new block. */
+function flushesBetween(markers: readonly number[], blockBytes: number, plainBytes: number): readonly number[] {
+  const flushes: number[] = []
+  let border = blockBytes
+  for (const marker of markers) {
+    if (marker < border && marker < plainBytes) flushes.push(marker)
+    border = marker + blockBytes
+  }
+  return flushes
+}
+
+function isKnownEncoder(encoder: Encoder): encoder is EncoderSpec {
+  return encoder.kind !== 'verbatim' && encoder.kind !== 'unknown' && encoder.kind !== 'baseline'
 }
 
 function trailerOf({ trailerBytes, plainBytes }: GzipMember): Trailer {

@@ -10,8 +10,14 @@ import { ByteReader, type ByteSource, teeSource } from '../stream/index.ts'
 import type { DeflateOutput } from '../workers/index.ts'
 import { corruptRecipe, type MemberRecipe } from './recipe.ts'
 import type { RegenerateOptions } from './regenerate.ts'
-import { decodeTokens, type Expectation, encodeTokens, expectBaseline, expectStream } from './tokens/index.ts'
-import type { MatchSearch } from '../kernels/index.ts'
+import {
+  chooseSearch,
+  decodeTokens,
+  type Expectation,
+  encodeTokens,
+  expectBaseline,
+  expectStream,
+} from './tokens/index.ts'
 
 /** What a deflate stream is made of. */
 export async function* tokenEvents(deflate: ByteSource): AsyncGenerator<DeflateEvent, void, undefined> {
@@ -37,16 +43,41 @@ export async function* correctedStream(
   yield* decodeTokens(coder, writer, member.corrections, forTokens, { expected, maxBytes })
 }
 
-/** Codes what a stream has beyond what its member's encoder leads to expect. */
+/**
+ * Codes what a stream has beyond what its member's encoder leads to expect.
+ *
+ * @param openDeflate - the stream, read once or twice
+ * @throws {TareError} `LIMIT_EXCEEDED` for a stream so strange that it had better be carried as it is
+ */
 export async function codeCorrections(
   member: MemberRecipe,
-  deflate: ByteSource,
+  openDeflate: () => ByteSource,
   plain: ByteSource,
   options: RegenerateOptions,
-  search?: MatchSearch,
 ): Promise<Uint8Array> {
   const coder = new TokenCoderKernel(await compileTokenCoderKernel())
-  return encodeTokens(coder, tokenEvents(deflate), { expected: expectationsOf(member, plain, options), search })
+  const expected = expectationsOf(member, plain, options)
+  // A known encoder tells where copies come from; else it has to be found out how they were looked for.
+  const search = isKnown(member) ? undefined : await chooseSearch(coder, await firstEvents(openDeflate()))
+  return encodeTokens(coder, tokenEvents(openDeflate()), { expected, search })
+}
+
+function isKnown({ encoder }: MemberRecipe): boolean {
+  return encoder.kind !== 'unknown' && encoder.kind !== 'baseline'
+}
+
+/** Plain bytes by which the search of an unknown encoder is chosen. */
+const SEARCH_PLAIN_BYTES = 700_000
+
+async function firstEvents(deflate: ByteSource): Promise<readonly DeflateEvent[]> {
+  const events: DeflateEvent[] = []
+  let plainBytes = 0
+  for await (const event of tokenEvents(deflate)) {
+    events.push(event)
+    if (event.kind === 'tokens') plainBytes += event.plain.length
+    if (plainBytes >= SEARCH_PLAIN_BYTES) break
+  }
+  return events
 }
 
 /** What the member's encoder leads to expect; undefined where there is none. */
