@@ -6,7 +6,7 @@ import type { ImageDestination, ImageSource, LayerForm } from '../transport/inde
 import type { KernelRunner } from '../workers/index.ts'
 import { BaselineSet } from './baseline-set.ts'
 import { type Delta, readDelta } from './delta-archive.ts'
-import type { NeededLayer } from './plan.ts'
+import type { BlobOrigin, NeededLayer } from './plan.ts'
 import { RebuiltSource } from './rebuilt-source.ts'
 import { type BlobSavings, savingsOf } from './savings.ts'
 import { checkFreeSpace, plainEstimate } from './spool-space.ts'
@@ -131,6 +131,9 @@ function checkBaseline({ plan }: Delta, baseline: BaselineSet, layerForm: LayerF
       for (const source of from.sources) if (baseline.byDiffId(source) === undefined) missing.add(source)
     }
   }
+  // Destinations that keep plain tars have no use for recipes.
+  const compressed = layerForm === 'plain' ? [] : plan.blobs.flatMap(({ from }) => readBlobs(from))
+  for (const digest of compressed) if (baseline.byDigest(digest) === undefined) missing.add(digest)
   if (missing.size === 0) return
   const names = plan.baselines.map(({ name, descriptor }) => `${name} (${descriptor.digest})`).join(', ')
   throw new TareError(
@@ -138,4 +141,9 @@ function checkBaseline({ plan }: Delta, baseline: BaselineSet, layerForm: LayerF
     `the baseline lacks ${missing.size === 1 ? 'a layer' : `${missing.size} layers`} the delta builds on: ${[...missing].join(', ')}`,
     { hint: names === '' ? 'The delta was made without a baseline' : `The delta was made against ${names}` },
   )
+}
+
+/** Baseline blobs whose compressed bytes are read. */
+function readBlobs(from: BlobOrigin): readonly Digest[] {
+  return from.kind === 'patch' || from.kind === 'baseline-tar' ? (from.recipe?.reads ?? []) : []
 }

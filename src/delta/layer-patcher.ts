@@ -1,29 +1,42 @@
 import { TareError } from '../errors/index.ts'
 import type { TreeBlob } from '../image/index.ts'
 import type { Digest } from '../oci/index.ts'
-import { parseRecipe, regenerate } from '../recompress/index.ts'
+import {
+  formatRecipe,
+  mayUseBaseline,
+  parseRecipe,
+  type Recipe,
+  type RegenerateOptions,
+  recipeFromBaseline,
+  regenerate,
+} from '../recompress/index.ts'
 import {
   type ByteSource,
   bytesSource,
   Digester,
   digesting,
   digestOf,
+  type FileRange,
   type SpoolDirectory,
   type SpoolFile,
   verified,
 } from '../stream/index.ts'
 import { PlainLayerSpool } from './baseline-set.ts'
 import { BaselineIndex } from './match/baseline-index.ts'
+import { type BaselineRanges, equalRanges } from './match/equal-ranges.ts'
 import { planPatch } from './match/plan-patch.ts'
 import { applyPatch } from './patch/apply-patch.ts'
 import type { PlainLayer } from './patch/plain-layer.ts'
 import { writePatch } from './patch/write-patch.ts'
 import { type BlobOrigin, MAX_INLINE_RECIPE_BYTES, type RecipePlace } from './plan.ts'
 import { knownOrigin, type Survey } from './survey.ts'
-import { TargetLayers, type TargetLayersOptions } from './target-layer.ts'
+import { type CompressedLayer, TargetLayers, type TargetLayersOptions } from './target-layer.ts'
 
 /** What a delta holds that the target does not. */
 export type MadeBlob = { readonly digest: Digest; readonly size: number; readonly open: () => ByteSource }
+
+/** More pieces than this are not worth telling of. */
+const MAX_RANGES = 10_000
 
 type PatchOrigin = Extract<BlobOrigin, { kind: 'patch' }>
 
@@ -70,33 +83,66 @@ export class LayerPatcher implements AsyncDisposable {
     }
     await using layer = target.layer
     this.#diffIds.set(blob.descriptor.digest, layer.diffId)
-    const origin = await this.#originOfPlain(blob, layer, target.recipe)
+    const origin = await this.#originOfPlain(blob, layer, target.compressed)
     this.#progress(blob, size, 'done')
     return origin
   }
 
-  async #originOfPlain(blob: TreeBlob, layer: PlainLayer, recipe: Uint8Array | undefined): Promise<BlobOrigin> {
-    const { baseline } = this.#survey
-    const { digest, size } = blob.descriptor
-    const recipePlace = recipe === undefined ? undefined : this.#placeRecipe(recipe)
-    if (baseline.byDiffId(layer.diffId) !== undefined) {
-      const origin: BlobOrigin = { kind: 'baseline-tar', recipe: recipePlace }
-      return (await this.#isProven(blob, () => layer.stream(), recipe)) ? origin : { kind: 'archive' }
+  async #originOfPlain(
+    blob: TreeBlob,
+    layer: PlainLayer,
+    compressed: CompressedLayer | undefined,
+  ): Promise<BlobOrigin> {
+    const { size } = blob.descriptor
+    if (this.#survey.baseline.byDiffId(layer.diffId) !== undefined) {
+      const isProven = await this.#isProven(blob, () => layer.stream(), compressed?.recipe)
+      return isProven ? { kind: 'baseline-tar', recipe: this.#placeRecipe(compressed?.recipe) } : { kind: 'archive' }
     }
     const patched = await this.#patch(blob, layer)
-    if (patched.origin.patch.size + (recipe?.length ?? 0) >= size) return { kind: 'archive' }
+    const recipe = compressed === undefined ? undefined : await this.#bestRecipe(compressed, layer, patched.equal)
+    const recipeBytes = recipe === undefined ? 0 : formatRecipe(recipe).length
+    if (patched.origin.patch.size + recipeBytes >= size) return { kind: 'archive' }
     if (!(await this.#isProven(blob, patched.apply, recipe))) return { kind: 'archive' }
     this.#made.set(patched.origin.patch.digest, { ...patched.origin.patch, open: () => patched.file.read() })
-    this.#options.logger?.debug(
-      `layer ${digest}: patch of ${patched.file.sizeBytes} bytes, recipe of ${recipe?.length ?? 0}`,
-    )
-    return { ...patched.origin, recipe: recipePlace }
+    return { ...patched.origin, recipe: this.#placeRecipe(recipe) }
+  }
+
+  /** A layer of an unknown encoder may be told from the baseline's blob, where that is compressed too. */
+  async #bestRecipe(
+    { blob, recipe }: CompressedLayer,
+    layer: PlainLayer,
+    equal: readonly BaselineRanges[],
+  ): Promise<Recipe> {
+    if (!mayUseBaseline(recipe)) return recipe
+    const plain = {
+      sizeBytes: layer.sizeBytes,
+      open: ({ offset = 0, length }: FileRange) => layer.stream(offset, length),
+    }
+    let best = recipe
+    for (const { diffId, ranges } of equal) {
+      const like = this.#survey.baseline.byDiffId(diffId)
+      if (like === undefined || like.descriptor.digest === diffId || ranges.length > MAX_RANGES) continue
+      const found = await recipeFromBaseline(
+        best,
+        blob,
+        plain,
+        { digest: like.descriptor.digest, ranges },
+        this.#regenerating,
+      )
+      best = found ?? best
+    }
+    return best
   }
 
   async #patch(
     blob: TreeBlob,
     layer: PlainLayer,
-  ): Promise<{ readonly origin: PatchOrigin; readonly file: SpoolFile; readonly apply: () => ByteSource }> {
+  ): Promise<{
+    readonly origin: PatchOrigin
+    readonly file: SpoolFile
+    readonly apply: () => ByteSource
+    readonly equal: readonly BaselineRanges[]
+  }> {
     const { signal, kernels } = this.#options
     this.#index ??= this.#indexBaselines()
     const index = await this.#index
@@ -118,20 +164,18 @@ export class LayerPatcher implements AsyncDisposable {
     }
     const expected = { digest: layer.diffId, sizeBytes: layer.sizeBytes }
     const apply = (): ByteSource => applyPatch(file.read(), { kernels, signal, openSource, expected })
-    return {
-      origin: { kind: 'patch', patch: { digest: digester.digest(), size: file.sizeBytes }, sources },
-      file,
-      apply,
-    }
+    const origin: PatchOrigin = { kind: 'patch', patch: { digest: digester.digest(), size: file.sizeBytes }, sources }
+    return { origin, file, apply, equal: equalRanges(frames, index.layers) }
   }
 
   /** Makes the blob as a receiver would, to the last byte. */
-  async #isProven(blob: TreeBlob, openPlain: () => ByteSource, recipe: Uint8Array | undefined): Promise<boolean> {
+  async #isProven(blob: TreeBlob, openPlain: () => ByteSource, recipe: Recipe | undefined): Promise<boolean> {
     const { descriptor } = blob
-    const { signal, kernels, logger, recipes } = this.#options
+    const { signal, logger, recipes } = this.#options
     try {
       const plain = openPlain()
-      const made = recipe === undefined ? plain : regenerate(parseRecipe(recipe), plain, { kernels, signal })
+      const made =
+        recipe === undefined ? plain : regenerate(parseRecipe(formatRecipe(recipe)), plain, this.#regenerating)
       for await (const chunk of verified(made, descriptor, 'rebuilt layer')) void chunk
       return true
     } catch (error) {
@@ -143,11 +187,20 @@ export class LayerPatcher implements AsyncDisposable {
   }
 
   /** Recipes are mostly so small that they stand in the plan. */
-  #placeRecipe(recipe: Uint8Array): RecipePlace {
-    if (recipe.length <= MAX_INLINE_RECIPE_BYTES) return { kind: 'inline', recipe }
-    const made = { digest: digestOf(recipe), size: recipe.length, open: () => bytesSource(recipe) }
+  #placeRecipe(recipe: Recipe | undefined): RecipePlace | undefined {
+    if (recipe === undefined) return undefined
+    const bytes = formatRecipe(recipe)
+    const read = recipe.members.flatMap(({ encoder }) => (encoder.kind === 'baseline' ? [encoder.blob] : []))
+    const reads = read.length === 0 ? undefined : read
+    if (bytes.length <= MAX_INLINE_RECIPE_BYTES) return { kind: 'inline', recipe: bytes, reads }
+    const made = { digest: digestOf(bytes), size: bytes.length, open: () => bytesSource(bytes) }
     this.#made.set(made.digest, made)
-    return { kind: 'blob', digest: made.digest, size: made.size }
+    return { kind: 'blob', digest: made.digest, size: made.size, reads }
+  }
+
+  get #regenerating(): RegenerateOptions {
+    const { kernels, signal } = this.#options
+    return { kernels, signal, openBlob: (digest) => this.#survey.baseline.openBlob(digest, { signal }) }
   }
 
   async #indexBaselines(): Promise<BaselineIndex> {

@@ -51,9 +51,13 @@ export type BlobOrigin =
  *
  * @see docs/formats/recipe.md
  */
-export type RecipePlace =
+export type RecipePlace = (
   | { readonly kind: 'inline'; readonly recipe: Uint8Array }
   | { readonly kind: 'blob'; readonly digest: Digest; readonly size: number }
+) & {
+  /** Baseline blobs whose compressed bytes the recipe reads: a baseline of plain tars will not do. */
+  readonly reads?: readonly Digest[] | undefined
+}
 
 /** Recipes up to this size stand in the plan. */
 export const MAX_INLINE_RECIPE_BYTES = 1024
@@ -153,8 +157,9 @@ function orderedOrigin(from: BlobOrigin): unknown {
 
 function orderedRecipe(place: RecipePlace | undefined): unknown {
   if (place === undefined) return undefined
-  if (place.kind === 'inline') return { data: Buffer.from(place.recipe).toString('base64') }
-  return { digest: place.digest, size: place.size }
+  const { reads } = place
+  if (place.kind === 'inline') return { data: Buffer.from(place.recipe).toString('base64'), reads }
+  return { digest: place.digest, size: place.size, reads }
 }
 
 const ROLES: readonly PlannedRole[] = ['index', 'manifest', 'config', 'layer']
@@ -241,9 +246,17 @@ function readOrigin(node: DocumentNode, subject: string): BlobOrigin {
 }
 
 function readRecipePlace(node: DocumentNode, subject: string): RecipePlace {
-  const keys = node.keys().toSorted().join(' ')
-  if (keys === 'data') return { kind: 'inline', recipe: Buffer.from(node.at('data').string(), 'base64') }
-  if (keys === 'digest size') return { kind: 'blob', digest: node.at('digest').digest(), size: node.at('size').size() }
+  const list = node.at('reads').optional((digests) => digests.list(MAX_BLOBS, (digest) => digest.digest()))
+  const reads = list === undefined ? {} : { reads: list }
+  const keys = node
+    .keys()
+    .filter((key) => key !== 'reads')
+    .toSorted()
+    .join(' ')
+  if (keys === 'data') return { kind: 'inline', recipe: Buffer.from(node.at('data').string(), 'base64'), ...reads }
+  if (keys === 'digest size') {
+    return { kind: 'blob', digest: node.at('digest').digest(), size: node.at('size').size(), ...reads }
+  }
   throw unsupported(subject, `a recipe with ${keys === '' ? 'nothing' : keys}`)
 }
 

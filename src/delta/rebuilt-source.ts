@@ -117,7 +117,11 @@ export class RebuiltSource implements ImageSource {
         const plain = this.#openPlain(blob, from, options)
         const recipe = this.#delta.recipes.get(digest)
         if (recipe === undefined) return plain
-        return regenerate(recipe, plain, { kernels: this.#kernels, signal: options.signal })
+        return regenerate(recipe, plain, {
+          kernels: this.#kernels,
+          signal: options.signal,
+          openBlob: (like) => this.#baselines.openBlob(like, options),
+        })
       }
       case 'foreign':
         throw new TareError('BLOB_NOT_FOUND', `${digest} is kept by neither side; its manifest names URLs for it`)

@@ -2,7 +2,7 @@ import { type Compression, DETECTION_BYTES, decompress, detectCompression } from
 import { hasErrorCode } from '../errors/index.ts'
 import { isFetchedElsewhere, type TreeBlob } from '../image/index.ts'
 import type { EncoderSpec } from '../kernels/index.ts'
-import { detectRecipe, formatRecipe, parseRecipe, type RecipeCache } from '../recompress/index.ts'
+import { detectRecipe, type RandomBytes, type Recipe, type RecipeCache } from '../recompress/index.ts'
 import {
   type ByteSource,
   Digester,
@@ -32,7 +32,13 @@ export type TargetLayer =
   /** Its bytes can't be made from plain ones. */
   | { readonly kind: 'opaque' }
   /** Plain bytes, and where they are compressed in the target, the recipe to make its blob of them. */
-  | { readonly kind: 'plain'; readonly layer: PlainLayer; readonly recipe?: Uint8Array | undefined }
+  | { readonly kind: 'plain'; readonly layer: PlainLayer; readonly compressed?: CompressedLayer | undefined }
+
+/** The compressed form of a layer. */
+export interface CompressedLayer {
+  readonly blob: RandomBytes
+  readonly recipe: Recipe
+}
 
 /** Opens the layers of a target as plain bytes, and finds out how the compressed ones were made. */
 export class TargetLayers {
@@ -78,22 +84,18 @@ export class TargetLayers {
     }
     const recipe = await this.#recipeOf(blob, compressed, plain)
     if (recipe === undefined) return { kind: 'opaque' }
-    return { kind: 'plain', layer: await PlainLayer.open(plain, plainDigest), recipe }
+    const layer = await PlainLayer.open(plain, plainDigest)
+    return { kind: 'plain', layer, compressed: { blob: randomBytes(compressed), recipe } }
   }
 
-  async #recipeOf(blob: TreeBlob, compressed: SpoolFile, plain: SpoolFile): Promise<Uint8Array | undefined> {
+  async #recipeOf(blob: TreeBlob, compressed: SpoolFile, plain: SpoolFile): Promise<Recipe | undefined> {
     const { kernels, recipes, signal } = this.#options
     const { digest } = blob.descriptor
     const cached = await recipes?.get(digest)
-    if (cached !== undefined) return formatRecipe(cached)
-    const found = await detectRecipe(randomBytes(compressed), randomBytes(plain), {
-      kernels,
-      signal,
-      hints: this.#hints,
-    })
-    if (found === undefined) return undefined
-    const recipe = formatRecipe(found)
-    await recipes?.put(digest, parseRecipe(recipe))
+    if (cached !== undefined) return cached
+    const options = { kernels, signal, hints: this.#hints }
+    const recipe = await detectRecipe(randomBytes(compressed), randomBytes(plain), options)
+    if (recipe !== undefined) await recipes?.put(digest, recipe)
     return recipe
   }
 
@@ -116,6 +118,6 @@ export class TargetLayers {
   }
 }
 
-function randomBytes({ path, sizeBytes }: SpoolFile): Parameters<typeof detectRecipe>[0] {
+function randomBytes({ path, sizeBytes }: SpoolFile): RandomBytes {
   return { sizeBytes, open: (range) => readFileRange(path, range) }
 }

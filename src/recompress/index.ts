@@ -1,4 +1,5 @@
 /** Exact recompression: how a compressed blob was made, and making it again. */
+export { type LikeBlob, mayUseBaseline, recipeFromBaseline } from './baseline-recipe.ts'
 export { type DetectOptions, detectRecipe, type RandomBytes } from './detect.ts'
 export { encoderName, klauspostFamily } from './encoder-names.ts'
 export {
@@ -20,3 +21,4 @@ export {
 } from './recipe.ts'
 export { RecipeCache } from './recipe-cache.ts'
 export { regenerate, type RegenerateOptions } from './regenerate.ts'
+export type { EqualRange } from './tokens/index.ts'
