@@ -12,8 +12,10 @@ export interface LikeBlob {
   readonly ranges: readonly EqualRange[]
 }
 
+/** Corrections smaller than this part of their blob are good enough. */
+const GOOD_PART = 0.02
 /** What must be saved, of the blob, to make a recipe depend on the baseline's compressed bytes. */
-const MIN_SAVING = 0.02
+const MIN_SAVING = 0.004
 
 /** Whether another blob's stream might help: one member, of an encoder nobody knows. */
 export function mayUseBaseline(recipe: Recipe): boolean {
@@ -21,7 +23,7 @@ export function mayUseBaseline(recipe: Recipe): boolean {
   return (
     recipe.members.length === 1 &&
     member?.encoder.kind === 'unknown' &&
-    member.corrections.length > recipe.blobBytes * MIN_SAVING
+    member.corrections.length > recipe.blobBytes * GOOD_PART
   )
 }
 

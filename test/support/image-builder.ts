@@ -1,8 +1,9 @@
 import { gzipSync } from 'node:zlib'
+import { readImageTree } from '../../src/image/index.ts'
 import { type Descriptor, MEDIA_TYPE, type Platform } from '../../src/oci/index.ts'
-import { bytesSource, digestOf } from '../../src/stream/index.ts'
+import { bytesSource, digestOf, readAllBytes } from '../../src/stream/index.ts'
 import { TAR_TRAILER, tarHeader, tarPadding } from '../../src/tar/index.ts'
-import { type ManifestContent, openDestination } from '../../src/transport/index.ts'
+import { type ManifestContent, openDestination, openSource } from '../../src/transport/index.ts'
 
 /** Makes a tar of regular files. */
 export function tarOf(files: Readonly<Record<string, string | Uint8Array>>, mtime = 0): Uint8Array {
@@ -17,8 +18,8 @@ export function tarOf(files: Readonly<Record<string, string | Uint8Array>>, mtim
 /** An image to make. */
 export interface ImageRecipe {
   readonly layers: readonly Uint8Array[]
-  /** @default 'none' */
-  readonly compression?: 'none' | 'gzip' | undefined
+  /** `gzip` is Node's own; a function is any other encoder. @default 'none' */
+  readonly compression?: 'none' | 'gzip' | ((tar: Uint8Array) => Uint8Array) | undefined
   readonly platform?: Platform | undefined
 }
 
@@ -36,9 +37,10 @@ function contentOf(
 
 /** A manifest with its config and layers, all in memory. */
 export function buildImage(recipe: ImageRecipe): BuiltImage {
-  const isGzip = recipe.compression === 'gzip'
+  const { compression = 'none' } = recipe
+  const compress = compression === 'gzip' ? (tar: Uint8Array): Uint8Array => gzipSync(tar) : compression
   const layers = recipe.layers.map((tar) =>
-    contentOf(isGzip ? MEDIA_TYPE.OCI_LAYER_GZIP : MEDIA_TYPE.OCI_LAYER, isGzip ? gzipSync(tar) : tar),
+    compress === 'none' ? contentOf(MEDIA_TYPE.OCI_LAYER, tar) : contentOf(MEDIA_TYPE.OCI_LAYER_GZIP, compress(tar)),
   )
   const config = contentOf(
     MEDIA_TYPE.OCI_CONFIG,
@@ -104,4 +106,13 @@ async function writeContents(
   for (const { descriptor, bytes } of unique) await destination.putBlob(descriptor, async () => bytesSource(bytes))
   for (const manifest of manifests) await destination.putManifest(manifest)
   await destination.commit(manifests.at(-1) as ManifestContent)
+}
+
+/** One layer, counted from 0, of an image that keeps plain layers. */
+export async function plainLayer(reference: string, index: number): Promise<Uint8Array> {
+  await using source = await openSource(reference)
+  const { blobs } = await readImageTree(source)
+  const layer = blobs.filter((blob) => blob.role === 'layer')[index]
+  if (layer === undefined) throw new Error(`${reference} has no layer ${index}`)
+  return await readAllBytes(await source.openBlob(layer.descriptor), 100_000_000, 'layer')
 }

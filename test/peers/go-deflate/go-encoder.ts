@@ -48,6 +48,12 @@ export class GoEncoder implements AsyncDisposable {
     return streams
   }
 
+  /** Bytes of a file that it encodes in a second, on one thread. */
+  async measure(path: string, level: number): Promise<number> {
+    const { stdout } = await runPeer(this.#scratch.join('go-deflate'), ['bench', path, `${level}`])
+    return Number(stdout)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#scratch[Symbol.asyncDispose]()
   }

@@ -64,6 +64,12 @@ export class KlauspostEncoder implements AsyncDisposable {
     return streams
   }
 
+  /** Bytes of a file that it encodes in a second, on one thread. */
+  async measure(path: string, level: number): Promise<number> {
+    const { stdout } = await runPeer(this.#scratch.join('klauspost-deflate'), ['bench', path, `${level}`])
+    return Number(stdout)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#scratch[Symbol.asyncDispose]()
   }
