@@ -100,9 +100,9 @@ try {
     )
   }
   console.log(
-    '\nBytes: what was moved, the delta file, or the image rebuilt. Compressed layers are shipped whole until',
+    '\nBytes: what was moved, the delta file, or the image rebuilt. The layers of the first delta are gzip in the',
   )
-  console.log('Tare can make their compressed bytes again; plain layers are patched.')
+  console.log('registry: they were patched inside the compression, and their compressed bytes made again bit for bit.')
   if (!steps.every((step) => step.isExact)) process.exitCode = 1
 } finally {
   await rm(directory, { recursive: true, force: true })

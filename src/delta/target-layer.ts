@@ -1,7 +1,8 @@
 import { type Compression, DETECTION_BYTES, decompress, detectCompression } from '../compress/index.ts'
-import { hasErrorCode } from '../errors/index.ts'
+import { hasErrorCode, isTareError } from '../errors/index.ts'
 import { isFetchedElsewhere, type TreeBlob } from '../image/index.ts'
 import type { EncoderSpec } from '../kernels/index.ts'
+import type { Digest } from '../oci/index.ts'
 import { detectRecipe, type RandomBytes, type Recipe, type RecipeCache } from '../recompress/index.ts'
 import {
   type ByteSource,
@@ -95,8 +96,19 @@ export class TargetLayers {
     if (cached !== undefined) return cached
     const options = { kernels, signal, hints: this.#hints }
     const recipe = await detectRecipe(randomBytes(compressed), randomBytes(plain), options)
-    if (recipe !== undefined) await recipes?.put(digest, recipe)
+    if (recipe !== undefined) await this.#keep(digest, recipe)
     return recipe
+  }
+
+  /** A recipe that can't be kept is only found anew next time. */
+  async #keep(digest: Digest, recipe: Recipe): Promise<void> {
+    const { recipes, logger } = this.#options
+    try {
+      await recipes?.put(digest, recipe)
+    } catch (error) {
+      if (!isTareError(error) || error.category !== 'environment') throw error
+      logger?.debug(`recipe of ${digest} is not kept: ${error.message}`)
+    }
   }
 
   /**

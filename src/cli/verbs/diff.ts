@@ -1,9 +1,11 @@
 import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { baselineOption, parsePlatforms, platformOption } from '../image-options.ts'
 import { openContext } from '../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
+import type { Host } from '../host.ts'
 import type { Execute } from '../run.ts'
 import { sourceDateEpoch } from '../source-date-epoch.ts'
 import { tareVersion } from '../tare-version.ts'
@@ -48,11 +50,13 @@ export function defineDiff(program: Command, execute: Execute): void {
         const [
           { diffImages, planDiff },
           { openDestination, openSource },
+          { RecipeCache },
           { deltaFile, openSources, startCodecs },
           { diffText },
         ] = await Promise.all([
           import('../../delta/index.ts'),
           import('../../transport/index.ts'),
+          import('../../recompress/index.ts'),
           import('../delta-tools.ts'),
           import('../render/delta-text.ts'),
         ])
@@ -77,9 +81,16 @@ export function defineDiff(program: Command, execute: Execute): void {
         }
         const kernels = resources.use(await startCodecs(run))
         const file = resources.use(await openDestination(output, context))
-        const made = await diffImages(baselines, image, file, { ...options, kernels })
+        const recipes = new RecipeCache(recipeDirectory(host))
+        const made = await diffImages(baselines, image, file, { ...options, kernels, recipes })
         const report = { path: output.path, fileBytes: (await stat(output.path)).size, ...made }
         return { kind: 'summary', report, text: diffText(report) }
       }),
     )
+}
+
+/** Where recipes are kept between runs, as the XDG base directory specification says. */
+function recipeDirectory({ env, homeDirectory }: Host): string {
+  const cache = env['XDG_CACHE_HOME']
+  return join(cache === undefined || cache === '' ? join(homeDirectory, '.cache') : cache, 'tare', 'recipes')
 }

@@ -10,7 +10,7 @@ export interface BaselineRanges {
 }
 
 /** Shorter stretches tell nothing of how they were compressed. */
-const MIN_RANGE_BYTES = 256
+const MIN_RANGE_BYTES = 1024
 
 /** What a patch copies, by layer: the one that gives most first. */
 export function equalRanges(frames: readonly PlannedFrame[], layers: readonly PlainLayer[]): readonly BaselineRanges[] {
