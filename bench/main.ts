@@ -48,13 +48,18 @@ function tableOf(rows: typeof results): string {
       { title: 'limit', align: 'right' },
       { title: 'note' },
     ],
-    rows.map(({ bench, what, value, unit, limit, note }) => [
+    rows.map(({ bench, what, value, unit, limit, minimum, note }) => [
       bench,
       what,
       value.toPrecision(4),
       unit,
-      limit === undefined ? '' : `${value <= limit ? '≤' : 'OVER'} ${limit}`,
+      limitText(value, limit, minimum),
       note ?? '',
     ]),
   )
+}
+
+function limitText(value: number, limit: number | undefined, minimum: number | undefined): string {
+  if (limit !== undefined) return `${value <= limit ? '≤' : 'OVER'} ${limit}`
+  return minimum === undefined ? '' : `${value >= minimum ? '≥' : 'UNDER'} ${minimum}`
 }

@@ -7,6 +7,8 @@ export interface BenchResult {
   readonly unit: string
   /** What it should stay below, where there is a promise. */
   readonly limit?: number | undefined
+  /** What it should stay above, where there is a promise. */
+  readonly minimum?: number | undefined
   /** Anything needed to understand the figure: versions, settings, the peer's own figure. */
   readonly note?: string | undefined
 }
