@@ -39,7 +39,13 @@ export function candidateRounds(header: GzipHeader, signs: StreamSigns): Rounds 
         ? zlib
         : [...zlib, ...klauspostRounds(header, signs), go]
   }
-  const storedEnd = KLAUSPOST_STORED_END.flatMap((family) => levels.map((level) => klauspost(family, level)))
+  const blocks = blockSizes(signs)
+  const storedEnd = KLAUSPOST_STORED_END.flatMap((family) =>
+    levels.flatMap((level) => [
+      ...blocks.map((blockBytes): EncoderSpec => ({ kind: 'pgzip', family, level, blockBytes })),
+      klauspost(family, level),
+    ]),
+  )
   if (signs.ending === 'stored') return [go, storedEnd, ...klauspostRounds(header, signs)]
   return [...klauspostRounds(header, signs), go, ...zlib]
 }
@@ -74,10 +80,13 @@ function klauspostRounds(header: GzipHeader, signs: StreamSigns): Rounds {
 
 /** Block sizes that the borders seen would fit. */
 function blockSizes(signs: StreamSigns): readonly number[] {
-  const [first] = signs.syncMarkers
-  if (first !== undefined && first >= MIN_PGZIP_BLOCK && signs.syncMarkers.every((at) => at % first === 0))
-    return [first]
-  return signs.ending === 'sync-fixed' ? [DEFAULT_PGZIP_BLOCK, UMOCI_PGZIP_BLOCK] : []
+  if (signs.ending === 'other') return []
+  const [first = 0] = signs.syncMarkers
+  // The last one may stand behind the last block, which is shorter.
+  const borders = signs.syncMarkers.slice(0, -1)
+  const isRegular = first >= MIN_PGZIP_BLOCK && borders.every((at) => at % first === 0)
+  if (isRegular && borders.length > 1) return [first]
+  return [...new Set([...(isRegular ? [first] : []), DEFAULT_PGZIP_BLOCK, UMOCI_PGZIP_BLOCK])]
 }
 
 function zlibRounds(header: GzipHeader, levels: readonly number[]): Rounds {

@@ -89,6 +89,8 @@ const SPECS: readonly EncoderSpec[] = [
   { kind: 'klauspost', family: 6, level: 6 },
   { kind: 'pgzip', family: 13, level: 5, blockBytes: 262_144 },
   { kind: 'pgzip', family: 17, level: 5, blockBytes: 1_048_576 },
+  { kind: 'pgzip', family: 1, level: 5, blockBytes: 262_144 },
+  { kind: 'pgzip', family: 17, level: 6, blockBytes: 700_000 },
   { kind: 'zlib', level: 6, memLevel: 8 },
   { kind: 'zlib', level: 9, memLevel: 9 },
   { kind: 'gzip', level: 9, isRsyncable: false },
