@@ -54,6 +54,8 @@ export function tryEncoders(job: TrialJob): Promise<WorkerReply<readonly TrialRe
 /** The `deflateStream` task of the pool: answers each input with an output, and is done after the last. */
 export async function deflateStream({ job, port }: StreamTask): Promise<void> {
   const opening = DeflateStream.open(deflate, job)
+  // Told with the first reply; until then it must not count as unhandled.
+  opening.catch(() => {})
   for await (const [{ chunk }] of on(port, 'message', { close: ['close'] }) as AsyncIterable<[StreamInput]>) {
     const output = await reply(async () => (await opening).next(chunk))
     port.postMessage(output, output.kind === 'done' ? [output.result.deflate.buffer as ArrayBuffer] : [])
