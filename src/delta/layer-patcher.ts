@@ -1,4 +1,4 @@
-import { TareError } from '../errors/index.ts'
+import { isTareError, TareError } from '../errors/index.ts'
 import type { TreeBlob } from '../image/index.ts'
 import type { Digest } from '../oci/index.ts'
 import {
@@ -208,10 +208,22 @@ export class LayerPatcher implements AsyncDisposable {
     for (const { diffId, descriptor } of this.#survey.baseline.plainLayers) {
       if (diffId === undefined) continue
       this.#step(descriptor.digest, 'started', 0, descriptor.size)
-      layers.push(await this.#plainLayers.open(diffId))
+      const layer = await this.#openBaseline(diffId)
+      if (layer !== undefined) layers.push(layer)
       this.#step(descriptor.digest, 'done', descriptor.size, descriptor.size)
     }
     return BaselineIndex.build(layers, this.#options.signal)
+  }
+
+  /** A baseline layer that is damaged, or not what its config says, only helps less. */
+  async #openBaseline(diffId: Digest): Promise<PlainLayer | undefined> {
+    try {
+      return await this.#plainLayers.open(diffId)
+    } catch (error) {
+      if (!isTareError(error) || error.category !== 'content') throw error
+      this.#options.logger?.warn(`not used: ${error.message}`)
+      return undefined
+    }
   }
 
   #progress(blob: TreeBlob, doneBytes: number, state: 'started' | 'running' | 'done'): void {

@@ -66,9 +66,20 @@ export class TargetLayers {
         return { kind: 'plain', layer: await PlainLayer.open(file, blob.descriptor.digest) }
       }
       case 'gzip':
-        return this.#openGzip(blob)
+        return this.#openSound(blob)
       case 'zstd':
         return { kind: 'opaque' }
+    }
+  }
+
+  /** A layer that does not unpack is the target's own affair: it is carried as it is. */
+  async #openSound(blob: TreeBlob): Promise<TargetLayer> {
+    try {
+      return await this.#openGzip(blob)
+    } catch (error) {
+      if (!hasErrorCode(error, 'CORRUPT_GZIP', 'LIMIT_EXCEEDED')) throw error
+      this.#options.logger?.warn(`layer ${blob.descriptor.digest} is carried as it is: ${error.message}`)
+      return { kind: 'opaque' }
     }
   }
 

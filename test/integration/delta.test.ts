@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import {
   applyDelta,
   type DiffOptions,
@@ -287,4 +288,28 @@ test('an encoder nobody knows costs a little more than a known one, and plain ta
   assert.ok((layer?.recipeBytes ?? 0) > 64 && (layer?.recipeBytes ?? 0) < (layer?.sizeBytes ?? 0) * 0.05)
   assert.equal(await apply(dir.join('d.tare'), [v1], `oci:${dir.join('out')}`), wanted.descriptor.digest)
   assert.equal(await apply(dir.join('d.tare'), [SAVE_V1], `oci:${dir.join('plain')}`), wanted.descriptor.digest)
+})
+
+test('layers that do not unpack are carried as they are, and help no one as a baseline', async () => {
+  await using dir = await temporaryDirectory()
+  const broken = (tar: Uint8Array): Uint8Array => {
+    const blob = gzipSync(tar)
+    blob.writeUInt8(blob.readUInt8(blob.length - 8) ^ 1, blob.length - 8)
+    return blob
+  }
+  const [v1, v2] = [`oci:${dir.join('v1')}`, `oci:${dir.join('v2')}`]
+  await writeImage(v1, { layers: [tarOf({ a: 'one' }), tarOf({ b: 'two' })], compression: broken })
+  const wanted = await writeImage(v2, { layers: [tarOf({ a: 'three' }), tarOf({ c: 'four' })], compression: broken })
+  const warnings: string[] = []
+  const logger = { warn: (message: string) => void warnings.push(message), debug() {} }
+  const report = await diff([v1], v2, dir.join('d.tare'), { logger })
+  assert.ok(report.blobs.every((blob) => blob.origin === 'archive'))
+  assert.equal(warnings.length, 2)
+  assert.equal(await apply(dir.join('d.tare'), [v1], `oci:${dir.join('out')}`), wanted.descriptor.digest)
+
+  // A sound target is patched without the damaged baseline.
+  const sound = await writeImage(`oci:${dir.join('v3')}`, { layers: [tarOf({ a: 'five' })] })
+  await diff([v1], `oci:${dir.join('v3')}`, dir.join('sound.tare'), { logger })
+  assert.equal(warnings.length, 4)
+  assert.equal(await apply(dir.join('sound.tare'), [v1], `oci:${dir.join('third')}`), sound.descriptor.digest)
 })
