@@ -68,6 +68,8 @@ class MemberDetector {
   readonly #plain: RandomBytes
   readonly #options: DetectOptions
   readonly #hints: EncoderSpec[]
+  /** Of the member at hand; finding them takes a reading of all of it. */
+  #markers: { readonly member: GzipMember; readonly positions: readonly number[] } | undefined
 
   constructor(blob: RandomBytes, plain: RandomBytes, options: DetectOptions) {
     this.#blob = blob
@@ -172,7 +174,10 @@ class MemberDetector {
   /** Flushes that the encoder does not make by itself. */
   async #flushesOf(member: GzipMember, encoder: EncoderSpec): Promise<readonly number[]> {
     if (encoder.kind === 'pigz') return []
-    const markers = await findSyncMarkers(this.#openDeflate(member))
+    if (this.#markers?.member !== member) {
+      this.#markers = { member, positions: await findSyncMarkers(this.#openDeflate(member)) }
+    }
+    const markers = this.#markers.positions
     return encoder.kind === 'pgzip' ? flushesBetween(markers, encoder.blockBytes, member.plainBytes) : markers
   }
 
