@@ -9,6 +9,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { fixture } from '../support/fixtures.ts'
 import { skipWithout } from '../support/peers.ts'
+import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -22,8 +23,11 @@ interface Ended {
 
 function tare(...args: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [MAIN, ...args], { env: {} }, (_, stdout, stderr) =>
-      resolve({ code: child.exitCode, stdout, stderr }),
+    const child = execFile(
+      process.execPath,
+      [MAIN, ...args],
+      { env: { XDG_CACHE_HOME: SCRATCH_CACHE } },
+      (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
     )
   })
 }
@@ -166,7 +170,10 @@ for (const [signal, exitCode] of [
     await using server = await silentServer()
     await mkdir(directory.join('work'))
     const args = ['copy', `docker://${server.address}/app:v1`, 'oci:layout', '--tls-verify=false', '--workdir', 'work']
-    const child = spawn(process.execPath, [MAIN, ...args, '--json'], { cwd: directory.path })
+    const child = spawn(process.execPath, [MAIN, ...args, '--json'], {
+      cwd: directory.path,
+      env: { ...process.env, XDG_CACHE_HOME: SCRATCH_CACHE },
+    })
     let stdout = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
     await server.connected
