@@ -36,7 +36,8 @@ export async function* correctedStream(
   options: RegenerateOptions,
   maxBytes: number,
 ): ByteSource {
-  const [forTokens, forEncoder] = member.encoder.kind === 'unknown' ? [plain, plain] : teeSource(plain)
+  // Only an encoder reads the plain bytes too; a side that nobody reads would gather all of them in memory.
+  const [forTokens, forEncoder] = isKnown(member) ? teeSource(plain) : [plain, plain]
   const expected = expectationsOf(member, forEncoder, options)
   const coder = new TokenCoderKernel(await compileTokenCoderKernel())
   const writer = await TokenWriter.load()
