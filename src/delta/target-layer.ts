@@ -2,7 +2,7 @@ import { type Compression, DETECTION_BYTES, decompress, detectCompression } from
 import { hasErrorCode, isTareError } from '../errors/index.ts'
 import { isFetchedElsewhere, type TreeBlob } from '../image/index.ts'
 import type { EncoderSpec } from '../kernels/index.ts'
-import type { Digest } from '../oci/index.ts'
+import { type Digest, digestAlgorithm } from '../oci/index.ts'
 import { detectRecipe, type RandomBytes, type Recipe, type RecipeCache } from '../recompress/index.ts'
 import {
   type ByteSource,
@@ -85,7 +85,7 @@ export class TargetLayers {
 
   async #openGzip(blob: TreeBlob): Promise<TargetLayer> {
     const compressed = await this.#spool.write('blob', this.#openBlob(blob))
-    const digester = new Digester()
+    const digester = new Digester(blob.diffId === undefined ? 'sha256' : digestAlgorithm(blob.diffId))
     const { source } = await decompress(compressed.read())
     const plain = await this.#spool.write('target', digesting(source, digester))
     const plainDigest = digester.digest()

@@ -313,3 +313,15 @@ test('layers that do not unpack are carried as they are, and help no one as a ba
   assert.equal(warnings.length, 4)
   assert.equal(await apply(dir.join('sound.tare'), [v1], `oci:${dir.join('third')}`), sound.descriptor.digest)
 })
+
+test('gzip layers whose diffIDs are sha512 are patched as well', async () => {
+  await using dir = await temporaryDirectory()
+  const [v1, v2] = [`oci:${dir.join('v1')}`, `oci:${dir.join('v2')}`]
+  const files = (release: string): Uint8Array =>
+    tarOf({ release, data: Array.from({ length: 9000 }, (_, index) => Math.imul(index, 2654435761) >>> 9).join(' ') })
+  await writeImage(v1, { layers: [files('one')], compression: 'gzip', algorithm: 'sha512' })
+  const wanted = await writeImage(v2, { layers: [files('two')], compression: 'gzip', algorithm: 'sha512' })
+  const report = await diff([v1], v2, dir.join('d.tare'))
+  assert.equal(report.blobs.at(-1)?.origin, 'patch')
+  assert.equal(await apply(dir.join('d.tare'), [v1], `oci:${dir.join('out')}`), wanted.descriptor.digest)
+})

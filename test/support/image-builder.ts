@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { readImageTree } from '../../src/image/index.ts'
-import { type Descriptor, MEDIA_TYPE, type Platform } from '../../src/oci/index.ts'
+import { type Descriptor, type DigestAlgorithm, MEDIA_TYPE, type Platform } from '../../src/oci/index.ts'
 import { bytesSource, digestOf, readAllBytes } from '../../src/stream/index.ts'
 import { TAR_TRAILER, tarHeader, tarPadding } from '../../src/tar/index.ts'
 import { type ManifestContent, openDestination, openSource } from '../../src/transport/index.ts'
@@ -21,6 +21,8 @@ export interface ImageRecipe {
   /** `gzip` is Node's own; a function is any other encoder. @default 'none' */
   readonly compression?: 'none' | 'gzip' | ((tar: Uint8Array) => Uint8Array) | undefined
   readonly platform?: Platform | undefined
+  /** Of the diffIDs. @default 'sha256' */
+  readonly algorithm?: DigestAlgorithm | undefined
 }
 
 interface BuiltImage {
@@ -49,7 +51,7 @@ export function buildImage(recipe: ImageRecipe): BuiltImage {
         os: recipe.platform?.os ?? 'linux',
         architecture: recipe.platform?.architecture ?? 'amd64',
         variant: recipe.platform?.variant,
-        rootfs: { type: 'layers', diff_ids: recipe.layers.map((tar) => digestOf(tar)) },
+        rootfs: { type: 'layers', diff_ids: recipe.layers.map((tar) => digestOf(tar, recipe.algorithm)) },
       }),
     ),
   )
