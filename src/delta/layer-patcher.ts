@@ -27,7 +27,7 @@ import { type BaselineRanges, equalRanges } from './match/equal-ranges.ts'
 import { planPatch } from './match/plan-patch.ts'
 import { applyPatch } from './patch/apply-patch.ts'
 import type { PlainLayer } from './patch/plain-layer.ts'
-import { writePatch } from './patch/write-patch.ts'
+import { usedSources, writePatch } from './patch/write-patch.ts'
 import { type BlobOrigin, MAX_INLINE_RECIPE_BYTES, type RecipePlace } from './plan.ts'
 import { knownOrigin, type Survey } from './survey.ts'
 import { type CompressedLayer, TargetLayers, type TargetLayersOptions } from './target-layer.ts'
@@ -155,9 +155,8 @@ export class LayerPatcher implements AsyncDisposable {
         this.#progress(blob, (doneBytes * blob.descriptor.size) / layer.sizeBytes, 'running'),
     })
     const file = await this.#spool.write('patch', digesting(patch, digester))
-    const sources: Digest[] = []
+    const sources = usedSources(frames).flatMap((position) => index.layers[position]?.diffId ?? [])
     const openSource = async ({ diffId }: { readonly diffId: Digest }): Promise<PlainLayer> => {
-      if (!sources.includes(diffId)) sources.push(diffId)
       const source = index.layers.find((candidate) => candidate.diffId === diffId)
       if (source === undefined) throw new TareError('INTERNAL', `patch source ${diffId} is not in the baseline`)
       return source

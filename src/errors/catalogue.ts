@@ -32,8 +32,6 @@ export const ERROR_CATALOGUE = {
     category: 'usage',
     meaning: 'The image is a Docker schema 1 manifest, which Tare does not handle yet',
   },
-  READ_ONLY: { category: 'usage', meaning: 'The transport or reference can only be read' },
-  NODE_TOO_OLD: { category: 'usage', meaning: 'The running Node.js is older than Tare needs' },
 
   // environment: the world around Tare said no; trying again elsewhere or later may work
   FILE_NOT_FOUND: { category: 'environment', meaning: 'A file or directory does not exist' },

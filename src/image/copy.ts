@@ -71,7 +71,7 @@ export async function copyImage(
  *
  * @throws {TareError} `PLATFORM_REQUIRED` with the platforms there are, `UNSUPPORTED_BY_DESTINATION`
  */
-export function checkDestination(tree: ImageTree, destination: ImageDestination): void {
+function checkDestination(tree: ImageTree, destination: ImageDestination): void {
   for (const node of tree.documents.toReversed()) {
     try {
       destination.checkManifestType(node.descriptor.mediaType)
@@ -90,7 +90,7 @@ function mountSource(source: ImageSource, destination: ImageDestination): readon
 }
 
 /** Where {@link writeTree} gets its bytes. */
-export interface WriteTreeOptions extends CopyOptions {
+interface WriteTreeOptions extends CopyOptions {
   /** Gives a blob as its descriptor describes it. Not verified: the destination does that while it writes. */
   readonly openBlob: (blob: TreeBlob, signal: AbortSignal) => Promise<ByteSource>
   /** Gives a layer's plain tar where that is nearer than decompressing the blob. */
@@ -99,13 +99,13 @@ export interface WriteTreeOptions extends CopyOptions {
 }
 
 /** What {@link writeTree} did, for the reports of its callers. */
-export type WriteTreeReport = Pick<
+type WriteTreeReport = Pick<
   CopyReport,
   'digest' | 'mediaType' | 'manifestCount' | 'blobs' | 'writtenBytes' | 'savedBytes'
 >
 
 /** Writes a tree to a destination, blobs from wherever the caller has them. The reference moves last. */
-export async function writeTree(
+async function writeTree(
   tree: ImageTree,
   destination: ImageDestination,
   options: WriteTreeOptions,

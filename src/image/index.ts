@@ -3,7 +3,6 @@ export {
   type CopiedBlob,
   type CopyOptions,
   type CopyReport,
-  checkDestination,
   copyImage,
   DEFAULT_CONCURRENCY,
   isFetchedElsewhere,

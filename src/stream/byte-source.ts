@@ -21,11 +21,6 @@ export async function* bytesSource(...chunks: readonly Uint8Array[]): ByteSource
   for (const chunk of chunks) if (chunk.length > 0) yield chunk
 }
 
-/** The given sources one after the other. */
-export async function* concatSources(...sources: readonly ByteSource[]): ByteSource {
-  for (const source of sources) yield* source
-}
-
 /**
  * Reads a source to its end into one array. **Buffers.**
  *

@@ -4,7 +4,6 @@ export {
   type ByteInput,
   type ByteSource,
   bytesSource,
-  concatSources,
   counted,
   exactly,
   readAllBytes,

@@ -50,12 +50,6 @@ export async function* applyPatch(patch: ByteSource, options: ApplyPatchOptions)
   yield* made
 }
 
-/** Reads only the header of a patch. @throws {TareError} `CORRUPT_PATCH`, `UNSUPPORTED_FORMAT` */
-export async function readPatchHeader(patch: ByteSource): Promise<PatchHeader> {
-  await using reader = new PatchReader(patch)
-  return await reader.header()
-}
-
 async function* frames(
   reader: PatchReader,
   header: PatchHeader,

@@ -128,7 +128,8 @@ function codecsForNew(targetBytes: number): readonly CodecId[] {
   return targetBytes <= MAX_MIXED_BYTES ? [CODEC_IDS.lz, CODEC_IDS.bsdiff] : [CODEC_IDS.lz]
 }
 
-function usedSources(frames: readonly PlannedFrame[]): readonly number[] {
+/** Positions of the layers that a patch reads from, in the order of its header. */
+export function usedSources(frames: readonly PlannedFrame[]): readonly number[] {
   const used = new Set<number>()
   for (const frame of frames) {
     for (const operation of frame.operations) if (operation.kind === 'copy') used.add(operation.source)
