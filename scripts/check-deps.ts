@@ -21,7 +21,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   transport: ['registry', 'auth', 'http', 'compress', 'tar', 'stream', 'oci', 'errors'],
   image: ['transport', 'compress', 'tar', 'stream', 'oci', 'errors'],
   delta: ['image', 'transport', 'workers', 'recompress', 'compress', 'kernels', 'tar', 'stream', 'oci', 'errors'],
+  sign: ['image', 'transport', 'http', 'stream', 'oci', 'errors'],
   cli: [
+    'sign',
     'delta',
     'image',
     'transport',
@@ -42,7 +44,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const WITHOUT_NODE: ReadonlySet<string> = new Set(['oci', 'errors'])
 
 /** The one folder that may import a package. */
-const PACKAGE_HOMES: Readonly<Record<string, string>> = { commander: 'cli', undici: 'http', tinypool: 'workers' }
+const PACKAGE_HOMES: Readonly<Record<string, string>> = {
+  commander: 'cli',
+  yaml: 'cli',
+  undici: 'http',
+  tinypool: 'workers',
+  canonicalize: 'sign',
+  '@noble/ciphers': 'sign',
+  '@sigstore/bundle': 'sign',
+  '@sigstore/sign': 'sign',
+  '@sigstore/tuf': 'sign',
+  '@sigstore/verify': 'sign',
+}
 
 interface Import {
   readonly specifier: string
