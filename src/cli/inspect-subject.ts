@@ -4,7 +4,7 @@ import { readAllBytes } from '../stream/index.ts'
 import type { ImageSource, OpenContext } from '../transport/index.ts'
 import { checkIsFile } from './bare-path.ts'
 import { openDelta } from './delta-tools.ts'
-import { deltaText } from './render/delta-text.ts'
+import { deltaText } from './render/inspect-text.ts'
 import { imageText } from './render/image-text.ts'
 import type { VerbResult } from './run.ts'
 

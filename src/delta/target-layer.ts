@@ -33,7 +33,13 @@ export type TargetLayer =
   /** Its bytes can't be made from plain ones. */
   | { readonly kind: 'opaque' }
   /** Plain bytes, and where they are compressed in the target, the recipe to make its blob of them. */
-  | { readonly kind: 'plain'; readonly layer: PlainLayer; readonly compressed?: CompressedLayer | undefined }
+  | {
+      readonly kind: 'plain'
+      readonly layer: PlainLayer
+      readonly compressed?: CompressedLayer | undefined
+      /** What can go with the layer. */
+      readonly files: readonly SpoolFile[]
+    }
 
 /** The compressed form of a layer. */
 export interface CompressedLayer {
@@ -63,7 +69,7 @@ export class TargetLayers {
         return { kind: 'foreign' }
       case 'none': {
         const file = await this.#spool.write('target', this.#openBlob(blob))
-        return { kind: 'plain', layer: await PlainLayer.open(file, blob.descriptor.digest) }
+        return { kind: 'plain', layer: await PlainLayer.open(file, blob.descriptor.digest), files: [file] }
       }
       case 'gzip':
         return this.#openSound(blob)
@@ -97,7 +103,7 @@ export class TargetLayers {
     const recipe = await this.#recipeOf(blob, compressed, plain)
     if (recipe === undefined) return { kind: 'opaque' }
     const layer = await PlainLayer.open(plain, plainDigest)
-    return { kind: 'plain', layer, compressed: { blob: randomBytes(compressed), recipe } }
+    return { kind: 'plain', layer, compressed: { blob: randomBytes(compressed), recipe }, files: [compressed, plain] }
   }
 
   async #recipeOf(blob: TreeBlob, compressed: SpoolFile, plain: SpoolFile): Promise<Recipe | undefined> {

@@ -28,6 +28,10 @@ export const ERROR_CATALOGUE = {
     category: 'usage',
     meaning: 'The destination cannot hold this kind of image without changing it',
   },
+  IMAGE_NAME_REQUIRED: { category: 'usage', meaning: 'The delta holds several images and the request names none' },
+  UNKNOWN_IMAGE_NAME: { category: 'usage', meaning: 'The delta has no image of that name' },
+  DUPLICATE_IMAGE_NAME: { category: 'usage', meaning: 'Two images of a bundle have the same name' },
+  BASELINE_REQUIRED: { category: 'usage', meaning: 'An image of the bundle got no baseline or no destination' },
   SCHEMA1_UNSUPPORTED: {
     category: 'usage',
     meaning: 'The image is a Docker schema 1 manifest, which Tare does not handle yet',

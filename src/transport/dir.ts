@@ -108,6 +108,11 @@ class DirectorySource implements ImageSource {
     throw new TareError('BLOB_NOT_FOUND', `${this.reference} has no blob ${descriptor.digest}`)
   }
 
+  async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
+    const sizes = await Promise.all([blobName(digest), digestHex(digest)].map((name) => this.#files.sizeOf(name)))
+    return sizes.includes(size)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#files[Symbol.asyncDispose]()
   }
@@ -221,6 +226,10 @@ class DirectoryDestination implements ImageDestination {
     await this.#write(MANIFEST_FILE, root.bytes)
     this.#committed = true
     return { digest: root.descriptor.digest }
+  }
+
+  reopen(): Promise<ImageSource> {
+    return openDirectorySource({ transport: 'dir', path: this.#path })
   }
 
   /** Without a commit: removes the files that were made here; those that were there before stay. */

@@ -58,6 +58,10 @@ export class LayoutSource implements ImageSource {
     return abortable(this.#files.open(name, options.offset), options.signal)
   }
 
+  async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
+    return (await this.#files.sizeOf(layoutBlobPath(digest))) === size
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#files[Symbol.asyncDispose]()
   }

@@ -53,6 +53,7 @@ export async function openArchiveDestination(reference: LayoutReference): Promis
 class ArchiveDestination implements ImageDestination {
   readonly reference: string
   readonly layerForm = 'stored'
+  readonly #path: string
   readonly #name: string | undefined
   readonly #writer: TarWriter
   readonly #regions = new Map<string, TarRegion>()
@@ -61,6 +62,7 @@ class ArchiveDestination implements ImageDestination {
 
   constructor(reference: LayoutReference, name: string | undefined, writer: TarWriter) {
     this.reference = formatTransportReference(reference)
+    this.#path = reference.path
     this.#name = name
     this.#writer = writer
   }
@@ -118,6 +120,10 @@ class ArchiveDestination implements ImageDestination {
     await this.#place('index.json', bytesSource(updatedLayoutIndex(undefined, root.descriptor, this.#name)))
     await this.#writer.commit()
     return { digest: root.descriptor.digest }
+  }
+
+  reopen(): Promise<ImageSource> {
+    return openArchiveSource({ transport: 'oci-archive', path: this.#path })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -55,6 +55,11 @@ export interface ImageSource extends AsyncDisposable {
    */
   openBlob(descriptor: Descriptor, options?: OpenBlobOptions): Promise<ByteSource>
   /**
+   * Whether the source holds a config or layer, as far as can be told without reading it. Absent where a manifest that
+   * was read vouches for its blobs.
+   */
+  hasBlob?(descriptor: Descriptor, options?: OperationOptions): Promise<boolean>
+  /**
    * The plain tar of a layer, where the source has it nearer at hand than the compressed blob. Bytes are not verified.
    */
   openPlainLayer?(descriptor: Descriptor, options?: OperationOptions): Promise<ByteSource>
@@ -118,6 +123,12 @@ export interface ImageDestination extends AsyncDisposable {
    * @returns what the reference now points at: digest and the name it was given
    */
   commit(root: ManifestContent, options?: OperationOptions): Promise<CommitResult>
+  /**
+   * Opens what was committed, to be read back: by its name where it has one, so that the name is proven too.
+   *
+   * @param digest - what the commit gave
+   */
+  reopen(digest: Digest, options?: OperationOptions): Promise<ImageSource>
 }
 
 /** What is about to be written to a destination. */

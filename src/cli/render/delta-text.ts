@@ -1,4 +1,4 @@
-import type { ApplyPlan, ApplyReport, BlobSavings, DeltaSummary, DiffReport } from '../../delta/index.ts'
+import type { ApplyPlan, ApplyReport, BlobSavings, DiffReport } from '../../delta/index.ts'
 import { formatPercent, formatSize } from '../format/size.ts'
 import { formatFields, formatTable } from '../format/table.ts'
 import { shortId } from '../progress/renderer.ts'
@@ -36,25 +36,12 @@ export function applyText(report: ApplyPlan & Partial<Pick<ApplyReport, 'copy'>>
   ])
 }
 
-/** What `tare inspect` tells of a delta. */
-export function deltaText(summary: DeltaSummary): string {
-  const fields = formatFields([
-    ['delta', summary.reference],
-    ['digest', summary.digest],
-    ['target', summary.target.digest],
-    ...summary.baselines.map(({ name, descriptor }) => ['baseline', `${name}, ${descriptor.digest}`] as const),
-    ['made by', summary.tool],
-    ['needs', `${summary.needs.length} ${summary.needs.length === 1 ? 'layer' : 'layers'} of the baseline`],
-    ['ships', share(summary.shippedBytes, summary.targetBytes)],
-  ])
-  return `${fields}\n${blobTable(summary.blobs)}`
-}
-
 const HOW: Readonly<Record<BlobSavings['origin'], string>> = {
   archive: 'whole',
   baseline: 'the baseline has it',
   'baseline-tar': 'the baseline has its tar',
   patch: 'patch',
+  'blob-patch': 'patch of the whole blob',
   foreign: 'fetched from its URLs',
 }
 

@@ -53,7 +53,7 @@ export function defineApply(program: Command, execute: Execute): void {
         const baselines = await openSources([baseline, ...(values.baseline ?? [])], context, resources)
         const destination = resources.use(await openDestination(target, await openContext(run, values, 'dest')))
         if (values.dryRun === true) {
-          const report = await planApply(file, baselines, destination.layerForm, options)
+          const report = await planApply(file, baselines, destination, options)
           return { kind: 'summary', report, text: applyText(report) }
         }
         const kernels = resources.use(await startCodecs(run))
