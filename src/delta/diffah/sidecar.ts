@@ -1,6 +1,7 @@
 import { TareError } from '../../errors/index.ts'
 import { type Digest, type DocumentNode, isDigest, parseJson, readDocument } from '../../oci/index.ts'
 import type { OperationOptions } from '../../stream/index.ts'
+import { IMAGE_NAME_PATTERN } from '../plan.ts'
 
 /** The file in a diffah archive that tells what the others are. */
 export const SIDECAR_NAME = 'diffah.json'
@@ -172,14 +173,6 @@ function readPatchSource(
   return node.at('patch_from_digest').digest()
 }
 
-/** A name that can be a key in spec files and a part of paths. */
-const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
-
-/** Whether an image of an archive may be called that. */
-export function isImageName(name: string): boolean {
-  return NAME_PATTERN.test(name)
-}
-
 function readImages(node: DocumentNode, blobs: ReadonlyMap<Digest, SidecarBlob>): readonly SidecarImage[] {
   const seen = new Set<string>()
   const images = node.list(MAX_IMAGES, (image) => readImage(image, blobs, seen))
@@ -190,7 +183,8 @@ function readImages(node: DocumentNode, blobs: ReadonlyMap<Digest, SidecarBlob>)
 function readImage(node: DocumentNode, blobs: ReadonlyMap<Digest, SidecarBlob>, seen: Set<string>): SidecarImage {
   node.object(IMAGE_FIELDS)
   const name = node.at('name').string()
-  if (!isImageName(name)) node.at('name').report('must be letters, digits, _, . and -, the first a letter or a digit')
+  if (!IMAGE_NAME_PATTERN.test(name))
+    node.at('name').report('must be letters, digits, _, . and -, the first a letter or a digit')
   else if (seen.has(name)) node.at('name').report(`is ${name}, as that of an image before it`)
   seen.add(name)
   const baseline = node.at('baseline').object(BASELINE_FIELDS)
