@@ -108,6 +108,7 @@ function checkHeader(header: ZstdFrameHeader, dictionaryBytes: number, target: Z
  *
  * @throws {RangeError} for a level or window that there is not
  * @throws {SizeMismatchError} when the source has another size than announced
+ * @throws {TareError} `MEMORY_LIMIT` when the system has no room for the tables
  */
 export async function* encodeZstdPatch(
   target: ByteSource,
@@ -129,11 +130,16 @@ export async function* encodeZstdPatch(
       onSurplus: () => {
         throw new TareError('INTERNAL', `${subject}: the encoder did not take all of its input`)
       },
-      codecError: (cause) => (signal?.aborted === true ? signal.reason : cause),
+      codecError: (cause) => (signal?.aborted === true ? signal.reason : encoderError(cause, subject)),
     })
   } finally {
     signal?.removeEventListener('abort', stop)
   }
+}
+
+function encoderError(cause: unknown, subject: string): unknown {
+  const isMemory = cause instanceof Error && 'code' in cause && cause.code === 'ZSTD_error_memory_allocation'
+  return isMemory ? new TareError('MEMORY_LIMIT', `${subject}: no memory for the encoder`, { cause }) : cause
 }
 
 interface Tuning {
