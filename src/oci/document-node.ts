@@ -1,6 +1,7 @@
 import { type DocumentProblem, InvalidDocumentError, TareError } from '../errors/index.ts'
 import { type Digest, isDigest } from './digest.ts'
 import { isJsonObject, jsonPath } from './json.ts'
+import { nearestName } from './nearest-name.ts'
 
 /** Problems that are worth listing. */
 const MAX_PROBLEMS = 100
@@ -69,6 +70,17 @@ export class DocumentNode {
     for (const key of Object.keys(this.#value)) {
       const meant = exact.has(key) ? undefined : folded.get(foldCase(key))
       if (meant !== undefined) this.at(key).report(`must be spelled ${meant}`)
+    }
+    return this
+  }
+
+  /** Expects an object that has no other fields than these; for documents that people write, where others are typos. */
+  only(known: readonly string[]): this {
+    if (!isJsonObject(this.#value)) return this.object(known)
+    for (const key of Object.keys(this.#value)) {
+      if (known.includes(key)) continue
+      const meant = nearestName(key, known)
+      this.at(key).report(`is not known${meant === undefined ? '' : `; did you mean ${meant}?`}`)
     }
     return this
   }
