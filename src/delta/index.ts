@@ -15,3 +15,13 @@ export {
   type PlannedRole,
 } from './plan.ts'
 export type { BlobSavings } from './savings.ts'
+export {
+  type BaselineSpec,
+  type BundlePair,
+  type BundleSpec,
+  type OutputSpec,
+  parseBaselineSpec,
+  parseBundleSpec,
+  parseOutputSpec,
+  type SpecOptions,
+} from './bundle-spec.ts'

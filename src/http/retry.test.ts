@@ -27,7 +27,10 @@ test('RetryPolicy doubles its pauses up to a ceiling, half of each by chance', (
 
 test('RetryPolicy waits as long as the first pause says, also beyond the usual ceiling', () => {
   const policy = new RetryPolicy({ retries: 2, baseDelayMs: 20_000 }, timing(1))
-  assert.deepEqual([1, 2].map((retry) => policy.delayBefore(retry)), [20_000, 20_000])
+  assert.deepEqual(
+    [1, 2].map((retry) => policy.delayBefore(retry)),
+    [20_000, 20_000],
+  )
 })
 
 test('RetryPolicy obeys Retry-After in seconds and as a date, and gives up on a long one', () => {

@@ -91,6 +91,13 @@ export class DocumentNode {
     return ''
   }
 
+  /** A string that says something. */
+  filled(): string {
+    const text = this.string()
+    if (this.#value === '') this.report('must not be empty')
+    return text
+  }
+
   /** An optional string; the empty one counts as absent. */
   text(): string | undefined {
     return this.optional((node) => node.string()) || undefined
@@ -136,22 +143,41 @@ export class DocumentNode {
    *
    * @throws {TareError} `LIMIT_EXCEEDED` with more than `maxItems`
    */
-  list<View>(maxItems: number, read: (node: DocumentNode) => View): readonly View[] {
+  list<View>(maxItems: number, read: (node: DocumentNode, index: number) => View): readonly View[] {
     const values = this.#value ?? []
     if (!Array.isArray(values)) {
       this.report('must be an array')
       return []
     }
-    if (values.length > maxItems) {
-      const { subject } = this.#context
-      throw new TareError(
-        'LIMIT_EXCEEDED',
-        `${subject}: ${this.#path} has ${values.length} entries; the limit is ${maxItems}`,
-      )
-    }
+    this.#limit(values.length, maxItems)
     return values.map((value: unknown, index) =>
-      read(new DocumentNode(value, jsonPath(this.#path, index), this.#context)),
+      read(new DocumentNode(value, jsonPath(this.#path, index), this.#context), index),
     )
+  }
+
+  /** A list with at least one entry. @throws {TareError} `LIMIT_EXCEEDED` with more than `maxItems` */
+  filledList<View>(maxItems: number, read: (node: DocumentNode, index: number) => View): readonly View[] {
+    const views = this.list(maxItems, read)
+    if (this.#value === undefined) this.report('is missing')
+    else if (Array.isArray(this.#value) && views.length === 0) this.report('must not be empty')
+    return views
+  }
+
+  /** A list with at least one entry, or that entry by itself. @throws {TareError} as {@link DocumentNode.filledList} */
+  oneOrMore<View>(maxItems: number, read: (node: DocumentNode, index: number) => View): readonly View[] {
+    return Array.isArray(this.#value) ? this.filledList(maxItems, read) : [read(this, 0)]
+  }
+
+  /**
+   * The fields of an object that has at least one, whatever their names, in order.
+   *
+   * @throws {TareError} `LIMIT_EXCEEDED` with more than `maxFields`
+   */
+  fields<View>(maxFields: number, read: (node: DocumentNode, name: string) => View): ReadonlyMap<string, View> {
+    const names = this.object([]).keys()
+    if (isJsonObject(this.#value) && names.length === 0) this.report('must not be empty')
+    this.#limit(names.length, maxFields)
+    return new Map(names.map((name) => [name, read(this.at(name), name)]))
   }
 
   /** An object whose values are all strings. */
@@ -161,6 +187,12 @@ export class DocumentNode {
       return {}
     }
     return Object.fromEntries(Object.keys(this.#value).map((key) => [key, this.at(key).string()]))
+  }
+
+  #limit(count: number, most: number): void {
+    if (count <= most) return
+    const { subject } = this.#context
+    throw new TareError('LIMIT_EXCEEDED', `${subject}: ${this.#path} has ${count} entries; the limit is ${most}`)
   }
 }
 
