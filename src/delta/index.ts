@@ -56,3 +56,13 @@ export type { PreflightResult, PreflightStatus } from './preflight.ts'
 export { isDelta, readDeltas } from './read-delta.ts'
 export type { BlobSavings } from './savings.ts'
 export type { SurveyOptions } from './survey.ts'
+export {
+  type BaselineSpec,
+  type BundlePair,
+  type BundleSpec,
+  type OutputSpec,
+  parseBaselineSpec,
+  parseBundleSpec,
+  parseOutputSpec,
+  type SpecOptions,
+} from './bundle-spec.ts'
