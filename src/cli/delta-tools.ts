@@ -1,7 +1,26 @@
+import { join } from 'node:path'
+import type { DeltaSet, DiffOptions } from '../delta/index.ts'
 import { TareError } from '../errors/index.ts'
 import type { ImageSource, LayoutReference, OpenContext } from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
+import type { Host } from './host.ts'
 import type { Run } from './run.ts'
+import { sourceDateEpoch } from './source-date-epoch.ts'
+import { tareVersion } from './tare-version.ts'
+
+/**
+ * Opens a delta or a bundle and reads its plans; what it lies in is held by `resources`.
+ *
+ * @throws {TareError} `NOT_A_DELTA`, and as `openSource` does
+ */
+export async function openDeltas(
+  text: string,
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<DeltaSet> {
+  const { readDeltas } = await import('../delta/index.ts')
+  return readDeltas(resources.use(await openDelta(text, context)), context)
+}
 
 /** Opens a delta: a bare path is a delta file, anything with a prefix is opened like an image. */
 export async function openDelta(text: string, context: OpenContext): Promise<ImageSource> {
@@ -24,20 +43,30 @@ export async function deltaFile(text: string): Promise<LayoutReference> {
   })
 }
 
-/**
- * Opens images in order; those that were opened are held by `resources`, also when a later one fails.
- *
- * @throws {TareError} as `openSource` does
- */
-export async function openSources(
-  references: readonly string[],
-  context: OpenContext,
-  resources: AsyncDisposableStack,
-): Promise<readonly ImageSource[]> {
-  const { openSource } = await import('../transport/index.ts')
-  const sources: ImageSource[] = []
-  for (const reference of references) sources.push(resources.use(await openSource(reference, context)))
-  return sources
+/** What making deltas takes besides the images and the kernels. */
+export async function diffTools({
+  settings,
+  host,
+  signal,
+  logger,
+  onProgress,
+}: Run): Promise<Omit<DiffOptions, 'kernels'>> {
+  const { RecipeCache } = await import('../recompress/index.ts')
+  return {
+    workdir: settings.workdir,
+    tool: `tare ${tareVersion()}`,
+    createdSeconds: sourceDateEpoch(host.env),
+    recipes: new RecipeCache(recipeDirectory(host)),
+    signal,
+    logger,
+    onProgress,
+  }
+}
+
+/** Where recipes are kept between runs, as the XDG base directory specification says. */
+function recipeDirectory({ env, homeDirectory }: Host): string {
+  const cache = env['XDG_CACHE_HOME']
+  return join(cache === undefined || cache === '' ? join(homeDirectory, '.cache') : cache, 'tare', 'recipes')
 }
 
 /**

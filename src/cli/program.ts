@@ -1,10 +1,12 @@
 import { Command } from 'commander'
 import { defineApply } from './verbs/apply.ts'
+import { defineBundle } from './verbs/bundle.ts'
 import { defineCompletion } from './verbs/completion.ts'
 import { defineCopy } from './verbs/copy.ts'
 import { defineDiff } from './verbs/diff.ts'
 import { defineInspect } from './verbs/inspect.ts'
 import { defineLayer } from './verbs/layer.ts'
+import { defineUnbundle } from './verbs/unbundle.ts'
 import { defineVersion } from './verbs/version.ts'
 import { addGlobalOptions } from './global-options.ts'
 import { examples } from './help.ts'
@@ -53,6 +55,8 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     defineInspect,
     defineDiff,
     defineApply,
+    defineBundle,
+    defineUnbundle,
     defineLayer,
     defineCompletion,
     defineVersion,
