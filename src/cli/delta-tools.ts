@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import type { DeltaSet, DiffOptions } from '../delta/index.ts'
-import { TareError } from '../errors/index.ts'
+import { hasErrorCode, TareError } from '../errors/index.ts'
 import type { ImageSource, LayoutReference, OpenContext } from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
+import { checkIsFile } from './bare-path.ts'
 import type { Host } from './host.ts'
 import type { Run } from './run.ts'
 import { sourceDateEpoch } from './source-date-epoch.ts'
@@ -20,6 +21,37 @@ export async function openDeltas(
 ): Promise<DeltaSet> {
   const { readDeltas } = await import('../delta/index.ts')
   return readDeltas(resources.use(await openDelta(text, context)), context)
+}
+
+/** What a subject turned out to be. */
+export type OpenedSubject =
+  | { readonly kind: 'image'; readonly source: ImageSource }
+  | { readonly kind: 'delta'; readonly source: ImageSource; readonly set: DeltaSet }
+
+/**
+ * Opens what may be an image or a delta; a bare path has to be a delta. It is held by `resources`.
+ *
+ * @throws {TareError} `FILE_NOT_FOUND`, `INVALID_ARCHIVE` for a bare path where no file lies, with the image that may be
+ * meant; `NOT_A_DELTA` for one where something else lies
+ */
+export async function openSubject(
+  subject: string,
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<OpenedSubject> {
+  const [{ readDeltas }, { hasTransportPrefix }] = await Promise.all([
+    import('../delta/index.ts'),
+    import('../transport/index.ts'),
+  ])
+  const mustBeDelta = !hasTransportPrefix(subject)
+  if (mustBeDelta) await checkIsFile(subject, 'a delta file', context)
+  const source = resources.use(await openDelta(subject, context))
+  try {
+    return { kind: 'delta', source, set: await readDeltas(source, context) }
+  } catch (error) {
+    if (mustBeDelta || !hasErrorCode(error, 'NOT_A_DELTA')) throw error
+    return { kind: 'image', source }
+  }
 }
 
 /** Opens a delta: a bare path is a delta file, anything with a prefix is opened like an image. */

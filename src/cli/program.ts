@@ -7,6 +7,7 @@ import { defineDiff } from './verbs/diff.ts'
 import { defineInspect } from './verbs/inspect.ts'
 import { defineLayer } from './verbs/layer.ts'
 import { defineUnbundle } from './verbs/unbundle.ts'
+import { defineVerify } from './verbs/verify.ts'
 import { defineVersion } from './verbs/version.ts'
 import { addGlobalOptions } from './global-options.ts'
 import { examples } from './help.ts'
@@ -57,6 +58,7 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     defineApply,
     defineBundle,
     defineUnbundle,
+    defineVerify,
     defineLayer,
     defineCompletion,
     defineVersion,

@@ -56,6 +56,7 @@ export type { PreflightResult, PreflightStatus } from './preflight.ts'
 export { isDelta, readDeltas } from './read-delta.ts'
 export type { BlobSavings } from './savings.ts'
 export type { SurveyOptions } from './survey.ts'
+export { type DeltaVerification, verifyDelta } from './verify-delta.ts'
 export {
   type BaselineSpec,
   type BundlePair,
