@@ -32,8 +32,11 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
     try {
       const result = await runVerb(work, createRun(host, settings, renderer, interrupts.signal))
       renderer.close()
-      outcome = result.kind === 'summary' && result.isPartial === true ? { kind: 'partial' } : { kind: 'done' }
+      outcome = outcomeOf(result)
       printResult(result, settings, stdout)
+      // In JSON the report has told it.
+      if (outcome.kind === 'failed' && !settings.json)
+        printError(outcome.error, reportingSettings(argv), host, stdout, stderr)
     } finally {
       renderer.close()
       stopWatching()
@@ -54,6 +57,12 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
   }
   await stderr.flushed()
   return exitCodeOf(outcome)
+}
+
+function outcomeOf(result: VerbResult): Outcome {
+  if (result.kind !== 'summary') return { kind: 'done' }
+  if (result.failure !== undefined) return { kind: 'failed', error: result.failure }
+  return { kind: result.isPartial === true ? 'partial' : 'done' }
 }
 
 /** After an abort its reason is the one error that counts, whatever the interrupted work made of it. */

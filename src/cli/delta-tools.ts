@@ -1,7 +1,58 @@
-import { TareError } from '../errors/index.ts'
+import { join } from 'node:path'
+import type { DeltaSet, DiffOptions } from '../delta/index.ts'
+import { hasErrorCode, TareError } from '../errors/index.ts'
 import type { ImageSource, LayoutReference, OpenContext } from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
+import { checkIsFile } from './bare-path.ts'
+import type { Host } from './host.ts'
 import type { Run } from './run.ts'
+import { sourceDateEpoch } from './source-date-epoch.ts'
+import { tareVersion } from './tare-version.ts'
+
+/**
+ * Opens a delta or a bundle and reads its plans; what it lies in is held by `resources`.
+ *
+ * @throws {TareError} `NOT_A_DELTA`, and as `openSource` does
+ */
+export async function openDeltas(
+  text: string,
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<DeltaSet> {
+  const { readDeltas } = await import('../delta/index.ts')
+  return readDeltas(resources.use(await openDelta(text, context)), context)
+}
+
+/** What a subject turned out to be. */
+export type OpenedSubject =
+  | { readonly kind: 'image'; readonly source: ImageSource }
+  | { readonly kind: 'delta'; readonly source: ImageSource; readonly set: DeltaSet }
+
+/**
+ * Opens what may be an image or a delta; a bare path has to be a delta. It is held by `resources`.
+ *
+ * @throws {TareError} `FILE_NOT_FOUND`, `INVALID_ARCHIVE` for a bare path where no file lies, with the image that may be
+ * meant; `NOT_A_DELTA` for one where something else lies
+ */
+export async function openSubject(
+  subject: string,
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<OpenedSubject> {
+  const [{ readDeltas }, { hasTransportPrefix }] = await Promise.all([
+    import('../delta/index.ts'),
+    import('../transport/index.ts'),
+  ])
+  const mustBeDelta = !hasTransportPrefix(subject)
+  if (mustBeDelta) await checkIsFile(subject, 'a delta file', context)
+  const source = resources.use(await openDelta(subject, context))
+  try {
+    return { kind: 'delta', source, set: await readDeltas(source, context) }
+  } catch (error) {
+    if (mustBeDelta || !hasErrorCode(error, 'NOT_A_DELTA')) throw error
+    return { kind: 'image', source }
+  }
+}
 
 /** Opens a delta: a bare path is a delta file, anything with a prefix is opened like an image. */
 export async function openDelta(text: string, context: OpenContext): Promise<ImageSource> {
@@ -24,20 +75,30 @@ export async function deltaFile(text: string): Promise<LayoutReference> {
   })
 }
 
-/**
- * Opens images in order; those that were opened are held by `resources`, also when a later one fails.
- *
- * @throws {TareError} as `openSource` does
- */
-export async function openSources(
-  references: readonly string[],
-  context: OpenContext,
-  resources: AsyncDisposableStack,
-): Promise<readonly ImageSource[]> {
-  const { openSource } = await import('../transport/index.ts')
-  const sources: ImageSource[] = []
-  for (const reference of references) sources.push(resources.use(await openSource(reference, context)))
-  return sources
+/** What making deltas takes besides the images and the kernels. */
+export async function diffTools({
+  settings,
+  host,
+  signal,
+  logger,
+  onProgress,
+}: Run): Promise<Omit<DiffOptions, 'kernels'>> {
+  const { RecipeCache } = await import('../recompress/index.ts')
+  return {
+    workdir: settings.workdir,
+    tool: `tare ${tareVersion()}`,
+    createdSeconds: sourceDateEpoch(host.env),
+    recipes: new RecipeCache(recipeDirectory(host)),
+    signal,
+    logger,
+    onProgress,
+  }
+}
+
+/** Where recipes are kept between runs, as the XDG base directory specification says. */
+function recipeDirectory({ env, homeDirectory }: Host): string {
+  const cache = env['XDG_CACHE_HOME']
+  return join(cache === undefined || cache === '' ? join(homeDirectory, '.cache') : cache, 'tare', 'recipes')
 }
 
 /**

@@ -1,10 +1,13 @@
 import { Command } from 'commander'
 import { defineApply } from './verbs/apply.ts'
+import { defineBundle } from './verbs/bundle.ts'
 import { defineCompletion } from './verbs/completion.ts'
 import { defineCopy } from './verbs/copy.ts'
 import { defineDiff } from './verbs/diff.ts'
 import { defineInspect } from './verbs/inspect.ts'
 import { defineLayer } from './verbs/layer.ts'
+import { defineUnbundle } from './verbs/unbundle.ts'
+import { defineVerify } from './verbs/verify.ts'
 import { defineVersion } from './verbs/version.ts'
 import { addGlobalOptions } from './global-options.ts'
 import { examples } from './help.ts'
@@ -53,6 +56,9 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     defineInspect,
     defineDiff,
     defineApply,
+    defineBundle,
+    defineUnbundle,
+    defineVerify,
     defineLayer,
     defineCompletion,
     defineVersion,

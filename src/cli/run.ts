@@ -21,6 +21,8 @@ export type VerbResult =
       readonly text: string
       /** Some of several images were not done: exit code 6. */
       readonly isPartial?: boolean | undefined
+      /** Nothing of it came out as wanted: told after the summary, and the exit code is its. */
+      readonly failure?: unknown
     }
   /** What the user asked to see. `--json` prints `report` instead of the text. */
   | { readonly kind: 'answer'; readonly report: unknown; readonly text: string }

@@ -66,3 +66,14 @@ export type { PreflightResult, PreflightStatus } from './preflight.ts'
 export { isDelta, readDeltas } from './read-delta.ts'
 export type { BlobSavings } from './savings.ts'
 export type { SurveyOptions } from './survey.ts'
+export { type DeltaVerification, verifyDelta } from './verify-delta.ts'
+export {
+  type BaselineSpec,
+  type BundlePair,
+  type BundleSpec,
+  type OutputSpec,
+  parseBaselineSpec,
+  parseBundleSpec,
+  parseOutputSpec,
+  type SpecOptions,
+} from './bundle-spec.ts'

@@ -171,7 +171,7 @@ function checkMemory(blobs: readonly PlannedBlob[], baseline: BaselineSet, memor
 }
 
 /** The target's documents as the delta holds them, or what is wrong with them. */
-async function readTarget(delta: Delta, options: OperationOptions): Promise<ImageTree | TareError> {
+export async function readTarget(delta: Delta, options: OperationOptions): Promise<ImageTree | TareError> {
   try {
     const tree = await readImageTree(deltaOnly(delta), { ...options, side: 'delta' })
     const planned = new Set(delta.plan.blobs.map((blob) => blob.digest))

@@ -12,6 +12,14 @@ export const ERROR_CATALOGUE = {
     meaning: 'The command line has an unknown verb or flag, or lacks or exceeds its arguments',
   },
   INVALID_ARGUMENT: { category: 'usage', meaning: 'A flag or argument has a value that is not allowed' },
+  INVALID_CONFIG: {
+    category: 'usage',
+    meaning: 'The configuration file is not YAML, has an unknown setting, or one with a value that is not allowed',
+  },
+  INVALID_SPEC: {
+    category: 'usage',
+    meaning: 'A bundle, baseline or output spec is not YAML or JSON, or does not say what it should',
+  },
   INVALID_REFERENCE: { category: 'usage', meaning: 'A reference does not follow the syntax of its transport' },
   UNKNOWN_TRANSPORT: { category: 'usage', meaning: 'A reference has no transport prefix, or one Tare does not know' },
   AMBIGUOUS_IMAGE: {

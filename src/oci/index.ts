@@ -13,7 +13,7 @@ export {
   shortDigest,
 } from './digest.ts'
 export { DocumentNode, readDocument } from './document-node.ts'
-export { parseJson } from './json.ts'
+export { isJsonObject, type JsonObject, jsonPath, parseJson } from './json.ts'
 export {
   childDescriptors,
   type ImageIndex,
@@ -35,6 +35,7 @@ export {
   type StatedCompression,
   statedCompression,
 } from './media-type.ts'
+export { nearestName } from './nearest-name.ts'
 export {
   formatPlatform,
   isAttestationPlatform,

@@ -17,6 +17,12 @@ export function diffText(report: DiffReport & { readonly path?: string; readonly
       `${isDryRun && mayShrink(report.blobs) ? 'at most ' : ''}${share(report.shippedBytes, report.targetBytes)}`,
     ],
     ['workspace', isDryRun ? `about ${formatSize(report.spoolBytes)}` : undefined],
+    [
+      'reads',
+      isDryRun
+        ? `up to ${formatSize(report.reads.targetBytes)} of the target, ${formatSize(report.reads.baselineBytes)} of baselines`
+        : undefined,
+    ],
   ])
   return `${fields}\n${blobTable(report.blobs)}`
 }
@@ -32,7 +38,10 @@ export function applyText(report: ApplyPlan & Partial<Pick<ApplyReport, 'copy'>>
     ['from the delta', formatSize(report.deltaBytes)],
     ['from baselines', `${formatSize(report.baselineBytes)} of layers read`],
     ['there already', copy === undefined || copy.savedBytes === 0 ? undefined : formatSize(copy.savedBytes)],
+    ['to write', copy === undefined ? formatSize(report.writtenBytes) : undefined],
+    ['over the wire', copy === undefined ? wireText(report) : undefined],
     ['workspace', copy === undefined ? `about ${formatSize(report.spoolBytes)}` : undefined],
+    ['memory', copy === undefined ? `at most ${formatSize(report.memoryBytes)}` : undefined],
   ])
 }
 
@@ -64,6 +73,10 @@ function blobTable(blobs: readonly BlobSavings[]): string {
       HOW[origin],
     ]),
   )
+}
+
+function wireText({ wire }: ApplyPlan): string {
+  return `${formatSize(wire.baselineBytes)} of baselines, ${formatSize(wire.destinationBytes)} to the destination`
 }
 
 /** A patch that is not made yet counts with the size of its layer. */

@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
+import { openDeltas, startCodecs } from '../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
+import { ImageOpener } from '../image-opener.ts'
 import { baselineOption } from '../image-options.ts'
 import { openContext } from '../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
@@ -7,6 +9,7 @@ import type { Execute } from '../run.ts'
 
 interface ApplyOptionValues extends RegistryOptionValues {
   readonly baseline?: readonly string[]
+  readonly image?: string
   readonly dryRun?: boolean
   readonly force?: boolean
 }
@@ -24,6 +27,7 @@ export function defineApply(program: Command, execute: Execute): void {
     .argument('<baseline>', 'image that the delta builds on')
     .argument('<target>', 'where to write the image')
     .addOption(baselineOption())
+    .option('--image <name>', 'which image of a bundle')
     .option('--dry-run', 'check that everything is there and write nothing')
     .option('--force', 'replace a target that is not empty')
   addRegistryOptions(command, ['src', 'dest'])
@@ -38,26 +42,34 @@ export function defineApply(program: Command, execute: Execute): void {
     )
     .action((delta: string, baseline: string, target: string, values: ApplyOptionValues) =>
       execute(async (run) => {
-        const [{ applyDelta, planApply }, { openDestination }, { openDelta, openSources, startCodecs }, { applyText }] =
-          await Promise.all([
-            import('../../delta/index.ts'),
-            import('../../transport/index.ts'),
-            import('../delta-tools.ts'),
-            import('../render/delta-text.ts'),
-          ])
-        const { signal, logger, onProgress, settings } = run
-        const options = { workdir: settings.workdir, concurrency: settings.jobs, signal, logger, onProgress }
+        const [{ applyDelta, planApply }, { openDestination }, { applyText }] = await Promise.all([
+          import('../../delta/index.ts'),
+          import('../../transport/index.ts'),
+          import('../render/delta-text.ts'),
+        ])
+        const { signal, logger, onProgress, settings, host } = run
+        const options = {
+          image: values.image,
+          workdir: settings.workdir,
+          concurrency: settings.jobs,
+          memoryBytes: settings.memoryBytes,
+          threads: settings.jobs ?? host.cpus,
+          signal,
+          logger,
+          onProgress,
+        }
         const context = await openContext(run, values, 'src')
         await using resources = new AsyncDisposableStack()
-        const file = resources.use(await openDelta(delta, context))
-        const baselines = await openSources([baseline, ...(values.baseline ?? [])], context, resources)
+        const set = await openDeltas(delta, context, resources)
+        const opener = new ImageOpener(context, resources)
+        const baselines = await opener.openAll([baseline, ...(values.baseline ?? [])])
         const destination = resources.use(await openDestination(target, await openContext(run, values, 'dest')))
         if (values.dryRun === true) {
-          const report = await planApply(file, baselines, destination, options)
+          const report = await planApply(set, baselines, destination, options)
           return { kind: 'summary', report, text: applyText(report) }
         }
         const kernels = resources.use(await startCodecs(run))
-        const report = await applyDelta(file, baselines, destination, { ...options, kernels })
+        const report = await applyDelta(set, baselines, destination, { ...options, kernels })
         return { kind: 'summary', report, text: applyText(report) }
       }),
     )

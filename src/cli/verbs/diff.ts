@@ -1,14 +1,12 @@
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Command } from 'commander'
+import { deltaFile, diffTools, startCodecs } from '../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
+import { ImageOpener } from '../image-opener.ts'
 import { baselineOption, parsePlatforms, platformOption } from '../image-options.ts'
 import { openContext } from '../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
-import type { Host } from '../host.ts'
 import type { Execute } from '../run.ts'
-import { sourceDateEpoch } from '../source-date-epoch.ts'
-import { tareVersion } from '../tare-version.ts'
 
 interface DiffOptionValues extends RegistryOptionValues {
   readonly baseline?: readonly string[]
@@ -47,50 +45,27 @@ export function defineDiff(program: Command, execute: Execute): void {
     .action((baseline: string, target: string, delta: string, values: DiffOptionValues) =>
       execute(async (run) => {
         const platforms = parsePlatforms(values.platform)
-        const [
-          { diffImages, planDiff },
-          { openDestination, openSource },
-          { RecipeCache },
-          { deltaFile, openSources, startCodecs },
-          { diffText },
-        ] = await Promise.all([
+        const [{ diffImages, planDiff }, { openDestination }, { diffText }] = await Promise.all([
           import('../../delta/index.ts'),
           import('../../transport/index.ts'),
-          import('../../recompress/index.ts'),
-          import('../delta-tools.ts'),
           import('../render/delta-text.ts'),
         ])
-        const { signal, logger, onProgress, settings, host } = run
-        const options = {
-          platforms,
-          workdir: settings.workdir,
-          tool: `tare ${tareVersion()}`,
-          createdSeconds: sourceDateEpoch(host.env),
-          signal,
-          logger,
-          onProgress,
-        }
         const output = await deltaFile(delta)
         const context = await openContext(run, values)
         await using resources = new AsyncDisposableStack()
-        const baselines = await openSources([baseline, ...(values.baseline ?? [])], context, resources)
-        const image = resources.use(await openSource(target, context))
+        const opener = new ImageOpener(context, resources)
+        const baselines = await opener.openAll([baseline, ...(values.baseline ?? [])])
+        const image = await opener.open(target)
+        const options = { ...(await diffTools(run)), platforms }
         if (values.dryRun === true) {
           const report = await planDiff(baselines, image, options)
           return { kind: 'summary', report, text: diffText(report) }
         }
         const kernels = resources.use(await startCodecs(run))
         const file = resources.use(await openDestination(output, context))
-        const recipes = new RecipeCache(recipeDirectory(host))
-        const made = await diffImages(baselines, image, file, { ...options, kernels, recipes })
+        const made = await diffImages(baselines, image, file, { ...options, kernels })
         const report = { path: output.path, fileBytes: (await stat(output.path)).size, ...made }
         return { kind: 'summary', report, text: diffText(report) }
       }),
     )
-}
-
-/** Where recipes are kept between runs, as the XDG base directory specification says. */
-function recipeDirectory({ env, homeDirectory }: Host): string {
-  const cache = env['XDG_CACHE_HOME']
-  return join(cache === undefined || cache === '' ? join(homeDirectory, '.cache') : cache, 'tare', 'recipes')
 }

@@ -1,0 +1,48 @@
+import type { BundleReport } from '../../delta/index.ts'
+import { formatPercent, formatSize } from '../format/size.ts'
+import { formatFields, formatTable } from '../format/table.ts'
+import { shortId } from '../progress/renderer.ts'
+
+/** What `tare bundle` says in the end. */
+export function bundleText(report: BundleReport & { readonly path?: string; readonly fileBytes?: number }): string {
+  const { images, path, fileBytes, digest, shippedBytes, targetBytes, spoolBytes } = report
+  const isDryRun = path === undefined
+  const mayShrink = isDryRun && images.some((image) => image.blobs.some((blob) => blob.origin === 'patch'))
+  const fields = formatFields([
+    ['images', String(images.length)],
+    ['delta', path ?? 'not written (dry run)'],
+    ['digest', digest],
+    ['file', fileBytes === undefined ? undefined : share(fileBytes, targetBytes)],
+    ['ships', `${mayShrink ? 'at most ' : ''}${share(shippedBytes, targetBytes)}`],
+    ['workspace', isDryRun ? `about ${formatSize(spoolBytes)}` : undefined],
+    ['reads', isDryRun ? readsText(report) : undefined],
+  ])
+  const table = formatTable(
+    [
+      { title: 'image' },
+      { title: 'target' },
+      { title: 'size', align: 'right' },
+      { title: 'shipped', align: 'right' },
+      { title: 'of it', align: 'right' },
+    ],
+    images.map((image) => [
+      image.name,
+      shortId(image.target.digest),
+      formatSize(image.targetBytes),
+      formatSize(image.shippedBytes),
+      formatPercent(image.shippedBytes, image.targetBytes),
+    ]),
+  )
+  return `${fields}\n${table}`
+}
+
+function readsText({ images }: BundleReport): string {
+  const total = (pick: (image: BundleReport['images'][number]) => number): number =>
+    images.reduce((sum, image) => sum + pick(image), 0)
+  const [targets, baselines] = [total((image) => image.reads.targetBytes), total((image) => image.reads.baselineBytes)]
+  return `up to ${formatSize(targets)} of the targets, ${formatSize(baselines)} of the baselines`
+}
+
+function share(partBytes: number, wholeBytes: number): string {
+  return `${formatSize(partBytes)}, ${formatPercent(partBytes, wholeBytes)} of ${formatSize(wholeBytes)}`
+}
