@@ -42,7 +42,7 @@ export interface SpecOptions {
 
 /** Names of images in a bundle, as diffah has them. */
 const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
-const NAME_RULE = 'names are letters, digits, _, . and -, the first one a letter or digit'
+const NAME_RULE = 'of letters, digits, _, . and -, the first one a letter or digit'
 /** Pairs, names, or images of one name. */
 const MAX_ENTRIES = 10_000
 
@@ -71,7 +71,7 @@ export function parseBundleSpec(value: unknown, subject: string, options: SpecOp
 function readPair(node: DocumentNode, options: SpecOptions): BundlePair {
   node.only(['name', 'baseline', 'target', 'platform'])
   const name = node.at('name').filled()
-  if (name !== '' && !NAME_PATTERN.test(name)) node.at('name').report(`is no name: ${NAME_RULE}`)
+  if (name !== '' && !NAME_PATTERN.test(name)) node.at('name').report(`must be a name ${NAME_RULE}`)
   return {
     name,
     baselines: readImages(node.at('baseline'), options),
@@ -123,7 +123,7 @@ function readNamed<View>(
 ): ReadonlyMap<string, View> {
   root.only([field, '$schema'])
   return root.at(field).fields(MAX_ENTRIES, (node, name) => {
-    if (!NAME_PATTERN.test(name)) node.report(`is no name: ${NAME_RULE}`)
+    if (!NAME_PATTERN.test(name)) node.report(`must have a name ${NAME_RULE}`)
     return read(node)
   })
 }

@@ -9,11 +9,11 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { fixture } from '../support/fixtures.ts'
 import { skipWithout } from '../support/peers.ts'
-import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
+import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-const VERBS = ['copy', 'inspect', 'diff', 'apply', 'layer', 'completion', 'version']
+const VERBS = ['copy', 'inspect', 'diff', 'apply', 'layer', 'config', 'doctor', 'completion', 'version']
 
 interface Ended {
   readonly code: number | null
@@ -23,11 +23,8 @@ interface Ended {
 
 function tare(...args: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [MAIN, ...args],
-      { env: { XDG_CACHE_HOME: SCRATCH_CACHE } },
-      (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
+    const child = execFile(process.execPath, [MAIN, ...args], { env: SCRATCH_ENVIRONMENT }, (_, stdout, stderr) =>
+      resolve({ code: child.exitCode, stdout, stderr }),
     )
   })
 }
@@ -172,7 +169,7 @@ for (const [signal, exitCode] of [
     const args = ['copy', `docker://${server.address}/app:v1`, 'oci:layout', '--tls-verify=false', '--workdir', 'work']
     const child = spawn(process.execPath, [MAIN, ...args, '--json'], {
       cwd: directory.path,
-      env: { ...process.env, XDG_CACHE_HOME: SCRATCH_CACHE },
+      env: { ...process.env, ...SCRATCH_ENVIRONMENT },
     })
     let stdout = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
