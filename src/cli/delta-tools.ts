@@ -4,7 +4,7 @@ import { hasErrorCode, TareError } from '../errors/index.ts'
 import type { ImageSource, LayoutReference, OpenContext } from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
 import { checkIsFile } from './bare-path.ts'
-import type { Host } from './host.ts'
+import { cacheDirectory } from './cache-directory.ts'
 import type { Run } from './run.ts'
 import { sourceDateEpoch } from './source-date-epoch.ts'
 import { tareVersion } from './tare-version.ts'
@@ -88,17 +88,11 @@ export async function diffTools({
     workdir: settings.workdir,
     tool: `tare ${tareVersion()}`,
     createdSeconds: sourceDateEpoch(host.env),
-    recipes: new RecipeCache(recipeDirectory(host)),
+    recipes: new RecipeCache(join(cacheDirectory(host), 'recipes')),
     signal,
     logger,
     onProgress,
   }
-}
-
-/** Where recipes are kept between runs, as the XDG base directory specification says. */
-function recipeDirectory({ env, homeDirectory }: Host): string {
-  const cache = env['XDG_CACHE_HOME']
-  return join(cache === undefined || cache === '' ? join(homeDirectory, '.cache') : cache, 'tare', 'recipes')
 }
 
 /**
