@@ -3,6 +3,7 @@ import type { OperationOptions } from '../stream/index.ts'
 import type { ImageDestination } from '../transport/index.ts'
 import { memoryOfThreads } from '../workers/index.ts'
 import type { BaselineLayer, BaselineSet } from './baseline-set.ts'
+import { blobPatchMemory } from './blob-patch.ts'
 import type { Delta } from './delta.ts'
 import type { BlobOrigin, PlannedBlob } from './plan.ts'
 import { type BlobSavings, savingsOf } from './savings.ts'
@@ -61,6 +62,8 @@ export async function planOf(
     [...layers].reduce((sum, layer) => sum + layer.descriptor.size, 0)
   const remote = [...read.values()].filter((layer) => layer.source.repository !== undefined)
   const sources = new Set(blobs.flatMap((blob) => (blob.origin === 'patch' ? blob.sources : [])))
+  const dictionaries = new Set(blobs.flatMap((blob) => (blob.origin === 'blob-patch' ? blob.sources : [])))
+  const unpacked = [...dictionaries].filter((source) => baseline.byDigest(source) === undefined)
   const writtenBytes = await bytesToWrite(plan.blobs, destination, asks, options)
   return {
     name: delta.name,
@@ -76,8 +79,11 @@ export async function planOf(
     },
     writtenBytes,
     // Sizes as the baseline has them: those of the plan are foreign.
-    spoolBytes: [...sources].reduce((sum, diffId) => sum + plainEstimate(baseline.byDiffId(diffId)), 0),
-    memoryBytes: memoryOfThreads(sources.size === 0 ? 0 : (options.threads ?? 1)),
+    spoolBytes: [...sources, ...unpacked].reduce((sum, diffId) => sum + plainEstimate(baseline.byDiffId(diffId)), 0),
+    memoryBytes: Math.max(
+      memoryOfThreads(sources.size === 0 ? 0 : (options.threads ?? 1)),
+      ...plan.blobs.map((blob) => blobPatchMemory(blob, baseline)),
+    ),
   }
 }
 

@@ -7,8 +7,10 @@ import type { KernelRunner } from '../workers/index.ts'
 import { planOf } from './apply-plan.ts'
 import type { ApplyImageResult, ApplyImageStatus, PlannedImage } from './apply.ts'
 import { BaselineSet, PlainLayerSpool } from './baseline-set.ts'
+import { withoutNeedlessPatches } from './blob-patch.ts'
 import { checkWritten } from './check-written.ts'
 import type { Delta } from './delta.ts'
+import { MemoryGate } from './memory-gate.ts'
 import { failedPreflight, type PreflightOptions, preflightDelta, type PreflightResult } from './preflight.ts'
 import { RebuiltSource } from './rebuilt-source.ts'
 import { SharedBlobs } from './shared-blobs.ts'
@@ -31,6 +33,8 @@ export interface ImageJob {
 
 /** Images looked at by preflight at a time. */
 const PREFLIGHT_CONCURRENCY = 4
+/** Memory for patches between blobs that are under way together, where no bound is given. */
+const PATCH_MEMORY_BYTES = 2 ** 31
 
 interface RunOptions extends PreflightOptions {
   readonly threads?: number | undefined
@@ -53,6 +57,7 @@ export class ApplyRun implements AsyncDisposable {
   readonly #options: RunOptions
   readonly #shared: SharedBlobs
   readonly #plainLayers: PlainLayerSpool
+  readonly #memory: MemoryGate
   readonly #expectedSources = new Set<Digest>()
   #states: readonly ImageState[] = []
 
@@ -70,6 +75,7 @@ export class ApplyRun implements AsyncDisposable {
     }
     this.#shared = new SharedBlobs(spool)
     this.#plainLayers = new PlainLayerSpool(spool, options)
+    this.#memory = new MemoryGate(options.memoryBytes ?? PATCH_MEMORY_BYTES)
   }
 
   /** Looks at every image before anything is written; what one lacks does not keep it from the others. */
@@ -128,10 +134,12 @@ export class ApplyRun implements AsyncDisposable {
     await spool?.[Symbol.asyncDispose]()
   }
 
-  async #look({ delta, task }: ImageJob, options: RunOptions): Promise<ImageState> {
+  async #look({ delta: made, task }: ImageJob, options: RunOptions): Promise<ImageState> {
+    let delta = made
     let destination: ImageDestination | undefined
     try {
       const baseline = await BaselineSet.read(await task.baselines(), options, this.#shared)
+      delta = withoutNeedlessPatches(made, baseline)
       destination = await task.destination()
       destination.checkManifestType(delta.plan.target.mediaType)
       const preflight = await preflightDelta(delta, baseline, { ...options, layerForm: destination.layerForm })
@@ -152,7 +160,7 @@ export class ApplyRun implements AsyncDisposable {
     const options: OperationOptions & Pick<RunOptions, 'concurrency'> = this.#options
     let status: ApplyImageStatus = 'failed-compose'
     try {
-      const tools = { kernels, plainLayers: this.#plainLayers, shared: this.#shared }
+      const tools = { kernels, plainLayers: this.#plainLayers, shared: this.#shared, memory: this.#memory }
       await using rebuilt = new RebuiltSource(delta, baseline, tools)
       const copy = await copyImage(rebuilt, destination, { ...options, mountFrom: siblings(destination, written) })
       status = 'failed-invariant'
@@ -177,6 +185,9 @@ export class ApplyRun implements AsyncDisposable {
       else this.#expect(isPlain && from.kind === 'patch' ? (diffId ?? digest) : digest)
       if (from.kind === 'baseline-tar' && !isPlain) this.#expect(baseline.byDiffId(diffId ?? digest)?.descriptor.digest)
       if (from.kind === 'patch') for (const source of from.sources) this.#expectSource(source, baseline)
+      if (from.kind !== 'blob-patch') continue
+      if (baseline.byDigest(from.source) === undefined) this.#expectSource(from.source, baseline)
+      else this.#expect(from.source)
     }
   }
 

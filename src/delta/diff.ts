@@ -146,7 +146,8 @@ async function surveyPairs(pairs: readonly ImagePair[], options: SurveyOptions):
   return mapLimited(pairs, DEFAULT_CONCURRENCY, work, options)
 }
 
-function checkNames(pairs: readonly ImagePair[]): void {
+/** @throws {TareError} `INVALID_ARGUMENT`, `DUPLICATE_IMAGE_NAME` */
+export function checkNames(pairs: readonly Pick<ImagePair, 'name'>[]): void {
   if (pairs.length === 0) throw new TareError('INVALID_ARGUMENT', 'a bundle of no image')
   const seen = new Set<string>()
   for (const { name } of pairs) {

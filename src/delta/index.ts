@@ -28,6 +28,16 @@ export {
   planDiff,
 } from './diff.ts'
 export {
+  type Comparison,
+  type ComparisonTools,
+  DiffahArchive,
+  diffDiffah,
+  type DiffahOptions,
+  type DiffahReport,
+  openDiffahArchive,
+  planDiffah,
+} from './diffah/index.ts'
+export {
   type DeltaSummary,
   type HistogramBucket,
   type ImageSummary,

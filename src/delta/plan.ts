@@ -103,12 +103,13 @@ export interface PlannedBlob {
 export interface NeededLayer {
   readonly digest: Digest
   readonly diffId?: DiffId | undefined
-  /** Bytes of the blob as the producer's baseline held it. */
+  /** Bytes of the blob as the producer's baseline held it; 0 where the archive does not tell. */
   readonly size: number
 }
 
 /** An image the delta was made against. */
 export interface PlannedBaseline {
+  /** Its root; of size 0 where the archive does not tell. */
   readonly descriptor: Descriptor
   /** What the producer called it: no path, no credentials. */
   readonly name: string

@@ -4,6 +4,7 @@ import type { Digest } from '../oci/index.ts'
 import { mapLimited, type OperationOptions } from '../stream/index.ts'
 import type { LayerForm } from '../transport/index.ts'
 import type { BaselineLayer, BaselineSet } from './baseline-set.ts'
+import { blobPatchMemory } from './blob-patch.ts'
 import type { Delta } from './delta.ts'
 import type { PlannedBaseline, PlannedBlob } from './plan.ts'
 import { deltaOnly } from './target-documents.ts'
@@ -62,7 +63,10 @@ export async function preflightDelta(
       await missingOf(needed.reuseLayers, baseline, options),
     ]
     const found = { ...base, missingPatchSources: patchSources, missingReuseLayers: reuseLayers }
-    if (patchSources.length === 0 && reuseLayers.length === 0) return { ...found, status: 'ok' }
+    if (patchSources.length === 0 && reuseLayers.length === 0) {
+      checkMemory(plan.blobs, baseline, options.memoryBytes)
+      return { ...found, status: 'ok' }
+    }
     const status = patchSources.length > 0 ? 'missing-patch-source' : 'missing-reuse-layer'
     return { ...found, status, error: lacking([...patchSources, ...reuseLayers], plan.baselines) }
   } catch (error) {
@@ -149,6 +153,21 @@ async function missingOf(
   }
   const answers = await mapLimited(needed, LOOKUP_CONCURRENCY, isMissing, options)
   return needed.filter((_blob, position) => answers[position]).map((blob) => blob.digest)
+}
+
+/** @throws {TareError} `MEMORY_LIMIT` naming the first layer that can't be made within it */
+function checkMemory(blobs: readonly PlannedBlob[], baseline: BaselineSet, memoryBytes: number | undefined): void {
+  if (memoryBytes === undefined) return
+  for (const blob of blobs) {
+    const needed = blobPatchMemory(blob, baseline)
+    if (needed <= memoryBytes) continue
+    const [neededMiB, givenMiB] = [Math.ceil(needed / 2 ** 20), Math.floor(memoryBytes / 2 ** 20)]
+    throw new TareError(
+      'MEMORY_LIMIT',
+      `layer ${blob.digest} takes about ${neededMiB} MiB to make from its patch, ${givenMiB} MiB are allowed`,
+      { hint: `Give --memory ${neededMiB}MiB or more` },
+    )
+  }
 }
 
 /** The target's documents as the delta holds them, or what is wrong with them. */

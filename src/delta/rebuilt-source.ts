@@ -5,7 +5,8 @@ import { regenerate } from '../recompress/index.ts'
 import { type ByteSource, type OperationOptions, readAllBytes, sliceSource, verified } from '../stream/index.ts'
 import { type ImageSource, MAX_MANIFEST_BYTES, type ManifestContent, type OpenBlobOptions } from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
-import type { BaselineSet, PlainLayerSpool } from './baseline-set.ts'
+import type { BaselineSet } from './baseline-set.ts'
+import { applyBlobPatch, type BlobPatchTools } from './blob-patch.ts'
 import type { Delta } from './delta.ts'
 import { applyPatch } from './patch/apply-patch.ts'
 import type { BlobOrigin, PlannedBlob } from './plan.ts'
@@ -14,9 +15,8 @@ import type { SharedBlobs } from './shared-blobs.ts'
 type PlainOrigin = Extract<BlobOrigin, { kind: 'baseline-tar' | 'patch' }>
 
 /** What rebuilding takes besides delta and baseline; images of one run share it. */
-export interface RebuildTools {
+export interface RebuildTools extends BlobPatchTools {
   readonly kernels: KernelRunner
-  readonly plainLayers: PlainLayerSpool
   readonly shared: SharedBlobs
 }
 
@@ -105,7 +105,9 @@ export class RebuiltSource implements ImageSource {
       case 'patch':
         return this.#tools.shared.open(digest, () => this.#make(blob, from, options))
       case 'blob-patch':
-        throw new TareError('UNSUPPORTED_FORMAT', `${digest} is made by a patch between whole blobs`)
+        return this.#tools.shared.open(digest, () =>
+          applyBlobPatch(this.#delta, blob, from, this.#baselines, this.#tools, options),
+        )
       case 'foreign':
         throw new TareError('BLOB_NOT_FOUND', `${digest} is kept by neither side; its manifest names URLs for it`)
     }

@@ -30,7 +30,8 @@ export function savingsOf(plan: DeltaPlan): readonly BlobSavings[] {
   }))
 }
 
-function shippedBytes(from: BlobOrigin, size: number): number {
+/** Bytes that a delta holds of a blob. @param size - of the blob */
+export function shippedBytes(from: BlobOrigin, size: number): number {
   switch (from.kind) {
     case 'archive':
       return size

@@ -90,6 +90,10 @@ export const ERROR_CATALOGUE = {
     category: 'content',
     meaning: 'The file was written by a newer Tare, or uses a codec this one does not know',
   },
+  OBSOLETE_FORMAT: {
+    category: 'content',
+    meaning: 'The file is of a format that its own tool has given up, and that Tare does not read',
+  },
   CORRUPT_PATCH: { category: 'content', meaning: 'A layer patch is damaged' },
   CORRUPT_RECIPE: { category: 'content', meaning: 'What says how compressed bytes are made again is damaged' },
   BASELINE_LACKS_BLOB: { category: 'content', meaning: 'The baseline does not have what the delta builds on' },

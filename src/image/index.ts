@@ -32,6 +32,7 @@ export {
   type ManifestNode,
   manifestBlobs,
   manifestsOf,
+  MAX_CONFIG_BYTES,
   type ReadTreeOptions,
   readImageTree,
   type TreeBlob,
