@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { DeltaSet, DiffOptions } from '../delta/index.ts'
+import type { DeltaSet, DiffahArchive, DiffOptions } from '../delta/index.ts'
 import { hasErrorCode, TareError } from '../errors/index.ts'
 import type { ImageSource, LayoutReference, OpenContext } from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
@@ -19,14 +19,13 @@ export async function openDeltas(
   context: OpenContext,
   resources: AsyncDisposableStack,
 ): Promise<DeltaSet> {
-  const { readDeltas } = await import('../delta/index.ts')
-  return readDeltas(resources.use(await openDelta(text, context)), context)
+  return (await openArchive(text, context, resources)).read()
 }
 
 /** What a subject turned out to be. */
 export type OpenedSubject =
   | { readonly kind: 'image'; readonly source: ImageSource }
-  | { readonly kind: 'delta'; readonly source: ImageSource; readonly set: DeltaSet }
+  | { readonly kind: 'delta'; readonly set: DeltaSet }
 
 /**
  * Opens what may be an image or a delta; a bare path has to be a delta. It is held by `resources`.
@@ -39,19 +38,49 @@ export async function openSubject(
   context: OpenContext,
   resources: AsyncDisposableStack,
 ): Promise<OpenedSubject> {
-  const [{ readDeltas }, { hasTransportPrefix }] = await Promise.all([
+  const { hasTransportPrefix } = await import('../transport/index.ts')
+  const mustBeDelta = !hasTransportPrefix(subject)
+  if (mustBeDelta) await checkIsFile(subject, 'a delta file', context)
+  const archive = await openArchive(subject, context, resources)
+  try {
+    return { kind: 'delta', set: await archive.read() }
+  } catch (error) {
+    if (mustBeDelta || archive.format === 'diffah' || !hasErrorCode(error, 'NOT_A_DELTA')) throw error
+    return { kind: 'image', source: archive.source }
+  }
+}
+
+/** An archive of deltas that was opened; nothing of it is parsed before `read`. */
+export type OpenedArchive =
+  | { readonly format: 'tare'; readonly source: ImageSource; readonly read: () => Promise<DeltaSet> }
+  | { readonly format: 'diffah'; readonly archive: DiffahArchive; readonly read: () => Promise<DeltaSet> }
+
+/** Opens a delta of any format; what it lies in is held by `resources`. */
+async function openArchive(
+  text: string,
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<OpenedArchive> {
+  const [{ openDiffahArchive, readDeltas }, { hasTransportPrefix, parseReferenceOnDisk }] = await Promise.all([
     import('../delta/index.ts'),
     import('../transport/index.ts'),
   ])
-  const mustBeDelta = !hasTransportPrefix(subject)
-  if (mustBeDelta) await checkIsFile(subject, 'a delta file', context)
-  const source = resources.use(await openDelta(subject, context))
-  try {
-    return { kind: 'delta', source, set: await readDeltas(source, context) }
-  } catch (error) {
-    if (mustBeDelta || !hasErrorCode(error, 'NOT_A_DELTA')) throw error
-    return { kind: 'image', source }
+  const reference = hasTransportPrefix(text)
+    ? await parseReferenceOnDisk(text)
+    : ({ transport: 'oci-archive', path: text } as const)
+  if (reference.transport === 'oci-archive' && reference.pick === undefined) {
+    const archive = await openDiffahArchive(reference.path, context).catch((error: unknown) => {
+      if (!hasErrorCode(error, 'NOT_A_DELTA')) throw error
+      return undefined
+    })
+    if (archive !== undefined) {
+      resources.use(archive)
+      return { format: 'diffah', archive, read: () => archive.read(context) }
+    }
   }
+  const { openSource } = await import('../transport/index.ts')
+  const source = resources.use(await openSource(reference, context))
+  return { format: 'tare', source, read: () => readDeltas(source, context) }
 }
 
 /** Opens a delta: a bare path is a delta file, anything with a prefix is opened like an image. */
