@@ -5,6 +5,7 @@ import { defineCopy } from './verbs/copy.ts'
 import { defineDiff } from './verbs/diff.ts'
 import { defineInspect } from './verbs/inspect.ts'
 import { defineLayer } from './verbs/layer.ts'
+import { defineSign } from './verbs/sign.ts'
 import { defineVersion } from './verbs/version.ts'
 import { addGlobalOptions } from './global-options.ts'
 import { examples } from './help.ts'
@@ -53,6 +54,7 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     defineInspect,
     defineDiff,
     defineApply,
+    defineSign,
     defineLayer,
     defineCompletion,
     defineVersion,

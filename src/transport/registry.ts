@@ -1,6 +1,7 @@
 import { hasErrorCode, TareError } from '../errors/index.ts'
 import {
   type Descriptor,
+  type Digest,
   formatReference,
   isSchema1Type,
   parseManifestDocument,
@@ -91,6 +92,10 @@ class RegistrySource extends RegistryEnd implements ImageSource {
 
   openBlob(descriptor: Descriptor, options: OpenBlobOptions = {}): Promise<ByteSource> {
     return this.remote.openBlob(descriptor, { ...pick(options), offset: options.offset })
+  }
+
+  referrers(digest: Digest, options: OperationOptions = {}): Promise<readonly Descriptor[]> {
+    return this.remote.referrers(digest, pick(options))
   }
 }
 

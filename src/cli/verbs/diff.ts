@@ -1,11 +1,10 @@
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Command } from 'commander'
+import { cacheDirectory } from '../cache-directory.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { baselineOption, parsePlatforms, platformOption } from '../image-options.ts'
 import { openContext } from '../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
-import type { Host } from '../host.ts'
 import type { Execute } from '../run.ts'
 import { sourceDateEpoch } from '../source-date-epoch.ts'
 import { tareVersion } from '../tare-version.ts'
@@ -81,16 +80,10 @@ export function defineDiff(program: Command, execute: Execute): void {
         }
         const kernels = resources.use(await startCodecs(run))
         const file = resources.use(await openDestination(output, context))
-        const recipes = new RecipeCache(recipeDirectory(host))
+        const recipes = new RecipeCache(cacheDirectory(host, 'recipes'))
         const made = await diffImages(baselines, image, file, { ...options, kernels, recipes })
         const report = { path: output.path, fileBytes: (await stat(output.path)).size, ...made }
         return { kind: 'summary', report, text: diffText(report) }
       }),
     )
-}
-
-/** Where recipes are kept between runs, as the XDG base directory specification says. */
-function recipeDirectory({ env, homeDirectory }: Host): string {
-  const cache = env['XDG_CACHE_HOME']
-  return join(cache === undefined || cache === '' ? join(homeDirectory, '.cache') : cache, 'tare', 'recipes')
 }
