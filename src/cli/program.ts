@@ -8,6 +8,7 @@ import { defineDiff } from './verbs/diff.ts'
 import { defineDoctor } from './verbs/doctor.ts'
 import { defineInspect } from './verbs/inspect.ts'
 import { defineLayer } from './verbs/layer.ts'
+import { defineSign } from './verbs/sign.ts'
 import { defineUnbundle } from './verbs/unbundle.ts'
 import { defineVerify } from './verbs/verify.ts'
 import { defineVersion } from './verbs/version.ts'
@@ -64,6 +65,7 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     defineBundle,
     defineUnbundle,
     defineVerify,
+    defineSign,
     defineLayer,
     defineConfig,
     defineDoctor,

@@ -20,6 +20,7 @@ const VERBS = [
   'bundle',
   'unbundle',
   'verify',
+  'sign',
   'layer',
   'config',
   'doctor',
