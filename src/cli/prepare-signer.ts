@@ -105,22 +105,37 @@ async function checkPrivacy(fulcioUrl: URL | undefined): Promise<void> {
   })
 }
 
-/** A file that was signed. */
-export interface SignedFile extends Omit<SignedDigest, 'bundle'> {
-  /** Where the signature lies. */
-  readonly path: string
+/**
+ * The key of a signer, for an archive of diffah.
+ *
+ * @throws {TareError} `INVALID_ARGUMENT` where there is none, or more than a key is wanted
+ */
+export function diffahKey({ key, options }: PreparedSigner): SigningKey {
+  if (key !== undefined && options.rekorUrl === undefined && options.timestampUrl === undefined) return key
+  throw new TareError('INVALID_ARGUMENT', 'an archive of diffah is signed with a key, and no more', {
+    hint: 'Give a key alone; make a delta of Tare’s own for the rest',
+  })
 }
 
-/**
- * Signs a digest and writes the bundle beside the file that holds what has it.
- *
- * @param path - `X.tare`; the bundle becomes `X.tare.sigstore.json`
- * @throws {TareError} what `signDigest` throws; `FILE_ACCESS`, `DISK_FULL`
- */
-export async function signFile({ signer, options }: PreparedSigner, path: string, digest: Digest): Promise<SignedFile> {
+/** Signs a digest. @throws {TareError} what `signDigest` throws */
+export async function signWith({ signer, options }: PreparedSigner, digest: Digest): Promise<SignedDigest> {
   const { signDigest } = await import('../sign/index.ts')
-  const { bundle, ...signed } = await signDigest(digest, signer, options)
-  return { ...signed, path: await writeSignatureBeside(path, bundle) }
+  return signDigest(digest, signer, options)
+}
+
+/** Who made a signature, for reports. */
+export type SignerReport =
+  | { readonly kind: 'key'; readonly keyId: string }
+  | { readonly kind: 'identity'; readonly certificateIdentity: string }
+
+/** Who made a signature. */
+export function signerReport({ maker }: SignedDigest): SignerReport {
+  switch (maker.kind) {
+    case 'key':
+      return { kind: 'key', keyId: maker.keyId }
+    case 'certificate':
+      return { kind: 'identity', certificateIdentity: maker.identity }
+  }
 }
 
 /** Writes a bundle beside the file that it signs, replacing one that was there. @returns its path */

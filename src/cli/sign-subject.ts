@@ -1,11 +1,17 @@
-import { hasErrorCode, TareError } from '../errors/index.ts'
+import { TareError } from '../errors/index.ts'
 import type { Descriptor } from '../oci/index.ts'
-import type { SignedDigest } from '../sign/index.ts'
-import { bytesSource, writeFileAtomically } from '../stream/index.ts'
-import type { OpenContext, TransportReference } from '../transport/index.ts'
+import { bytesSource, digestOf, writeFileAtomically } from '../stream/index.ts'
+import type { ImageSource, OpenContext, TransportReference } from '../transport/index.ts'
 import { checkIsFile } from './bare-path.ts'
-import { readDiffahDocument } from './diffah-document.ts'
-import { type PreparedSigner, writeSignatureBeside } from './prepare-signer.ts'
+import { openArchive, type OpenedArchive } from './open-deltas.ts'
+import {
+  diffahKey,
+  type PreparedSigner,
+  signerReport,
+  type SignerReport,
+  signWith,
+  writeSignatureBeside,
+} from './prepare-signer.ts'
 import { sourceDateEpoch } from './source-date-epoch.ts'
 import type { Run } from './run.ts'
 
@@ -15,8 +21,7 @@ export interface SignReport {
   /** Digest that the signature covers; for a diffah archive that of its canonical `diffah.json`. */
   readonly digest: string
   readonly signer:
-    | { readonly kind: 'key'; readonly keyId: string }
-    | { readonly kind: 'identity'; readonly certificateIdentity: string }
+    | SignerReport
     /** Of a bundle that was attached: whose it is was not looked at. */
     | { readonly kind: 'unverified' }
   /** A file, or an artifact in a registry or layout. */
@@ -44,13 +49,14 @@ export async function signSubject(
   context: OpenContext,
   { output }: SignatureTarget,
 ): Promise<SignReport> {
-  const reference = await subjectReference(subject, context)
-  const { signDigest } = await import('../sign/index.ts')
-  const descriptor = await resolveSubject(reference, context)
-  if (descriptor === 'diffah') return signDiffah(run, subject, prepared, output)
-  const signed = await signDigest(descriptor.digest, prepared.signer, prepared.options)
+  await using resources = new AsyncDisposableStack()
+  const archive = await openFileOrImage(subject, context, resources)
+  if (archive.format === 'diffah') return signDiffah(archive, prepared, output)
+  const { reference } = archive
+  const descriptor = await resolveImage(archive.source, context)
+  const signed = await signWith(prepared, descriptor.digest)
   const signature = await place(run, reference, descriptor, signed.bundle, context, output)
-  return { subject, digest: descriptor.digest, signer: signerOf(signed), signature, logIndex: signed.logIndex }
+  return { subject, digest: descriptor.digest, signer: signerReport(signed), signature, logIndex: signed.logIndex }
 }
 
 /**
@@ -66,72 +72,56 @@ export async function attachBundle(
   bundleFile: string,
   context: OpenContext,
 ): Promise<SignReport> {
-  const reference = await subjectReference(subject, context)
+  await using resources = new AsyncDisposableStack()
   const { checkCovers, readBundleFile } = await import('../sign/index.ts')
   const bundle = await readBundleFile(bundleFile)
-  const descriptor = await resolveSubject(reference, context)
-  if (descriptor === 'diffah') {
+  const archive = await openFileOrImage(subject, context, resources)
+  if (archive.format === 'diffah') {
     throw new TareError('INVALID_ARGUMENT', `${subject} is a diffah archive, which has no place for a bundle`, {
       hint: `Its signature is ${subject}.sig`,
     })
   }
+  const { reference } = archive
+  const descriptor = await resolveImage(archive.source, context)
   checkCovers(bundle, descriptor.digest, bundleFile)
   const signature = await place(run, reference, descriptor, bundle, context, undefined)
   return { subject, digest: descriptor.digest, signer: { kind: 'unverified' }, signature }
 }
 
-async function subjectReference(subject: string, context: OpenContext): Promise<TransportReference> {
-  const { hasTransportPrefix, parseReferenceOnDisk } = await import('../transport/index.ts')
-  if (hasTransportPrefix(subject)) return parseReferenceOnDisk(subject)
-  await checkIsFile(subject, 'a delta file', context)
-  return { transport: 'oci-archive', path: subject }
+async function openFileOrImage(
+  subject: string,
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<OpenedArchive> {
+  const { hasTransportPrefix } = await import('../transport/index.ts')
+  if (!hasTransportPrefix(subject)) await checkIsFile(subject, 'a delta file', context)
+  return openArchive(subject, context, resources)
 }
 
 /** What is signed: the manifest or index that the reference points at. It is hashed, and not looked into. */
-async function resolveSubject(reference: TransportReference, context: OpenContext): Promise<Descriptor | 'diffah'> {
-  const { openSource } = await import('../transport/index.ts')
-  try {
-    await using source = await openSource(reference, context)
-    if (source.layerForm === 'plain') {
-      throw new TareError('INVALID_ARGUMENT', `${source.reference} has no manifest that could be signed`, {
-        hint: 'Sign the image where it has one: in a registry, a layout or an OCI archive',
-      })
-    }
-    const { descriptor } = await source.resolve(context)
-    return descriptor
-  } catch (error) {
-    if (!hasErrorCode(error, 'INVALID_ARCHIVE') || reference.transport !== 'oci-archive') throw error
-    if ((await readDiffahDocument(reference.path, context.signal)) === undefined) throw error
-    return 'diffah'
+async function resolveImage(source: ImageSource, context: OpenContext): Promise<Descriptor> {
+  if (source.layerForm === 'plain') {
+    throw new TareError('INVALID_ARGUMENT', `${source.reference} has no manifest that could be signed`, {
+      hint: 'Sign the image where it has one: in a registry, a layout or an OCI archive',
+    })
   }
+  return (await source.resolve(context)).descriptor
 }
 
 async function signDiffah(
-  run: Run,
-  path: string,
-  { key, options }: PreparedSigner,
+  { path, archive }: Extract<OpenedArchive, { format: 'diffah' }>,
+  prepared: PreparedSigner,
   output: string | undefined,
 ): Promise<SignReport> {
-  if (key === undefined || options.rekorUrl !== undefined || options.timestampUrl !== undefined) {
-    throw new TareError(
-      'INVALID_ARGUMENT',
-      `${path} is a diffah archive: its signature is made with a key, and no more`,
-      {
-        hint: 'Give --key alone; make a delta of Tare’s own for the rest',
-      },
-    )
-  }
+  const key = diffahKey(prepared)
   if (output !== undefined) {
     throw new TareError('INVALID_ARGUMENT', `${path} is a diffah archive: its signature is ${path}.sig`, {
       hint: 'Leave --output out',
     })
   }
   const { diffahPayload, signDiffahArchive } = await import('../sign/index.ts')
-  const document = await readDiffahDocument(path, run.signal)
-  if (document === undefined) throw new TareError('INTERNAL', `${path} was a diffah archive a moment ago`)
-  const signature = await signDiffahArchive(path, document, key)
-  const { digestOf } = await import('../stream/index.ts')
-  const digest = digestOf(diffahPayload(document))
+  const signature = await signDiffahArchive(path, archive.sidecarBytes, key)
+  const digest = digestOf(diffahPayload(archive.sidecarBytes))
   return { subject: path, digest, signer: { kind: 'key', keyId: key.publicKey.id }, signature }
 }
 
@@ -158,13 +148,4 @@ async function place(
     return attached.reference
   }
   return writeSignatureBeside(reference.path, bundle)
-}
-
-function signerOf({ maker }: SignedDigest): SignReport['signer'] {
-  switch (maker.kind) {
-    case 'key':
-      return { kind: 'key', keyId: maker.keyId }
-    case 'certificate':
-      return { kind: 'identity', certificateIdentity: maker.identity }
-  }
 }

@@ -40,6 +40,7 @@ export function addVerifyOptions(command: Command): Command {
     .option('--require-tlog', 'with --verify, also want a proof of a transparency log')
     .option('--signature <file>', 'look for the signature here and nowhere else')
     .option('--require-signature', 'fail when nothing says whose signature is wanted')
+    .option('--no-require-signature', 'do without, whatever the configuration says')
     .addOption(new Option('--verify-rekor-url <url>', 'the same as --require-tlog').hideHelp())
     .optionsGroup('Options:')
 }

@@ -7,6 +7,19 @@ import { readKeyFile } from './key-file.ts'
 import type { Run } from './run.ts'
 import type { VerifyOptionValues } from './signature-options.ts'
 
+/** Whose signature is wanted, and where it lies. */
+export interface Verification {
+  readonly policy: VerificationPolicy
+  /** Looked at alone, where it is given. */
+  readonly signatureFile?: string | undefined
+}
+
+/** Turns options into what is to be verified; undefined where no signature is asked for. @see verificationPolicy */
+export async function wantedVerification(run: Run, values: VerifyOptionValues): Promise<Verification | undefined> {
+  const policy = await verificationPolicy(run, values)
+  return policy === undefined ? undefined : { policy, signatureFile: values.signature }
+}
+
 /**
  * Turns options into a policy; undefined where no signature is asked for.
  *

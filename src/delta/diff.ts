@@ -12,10 +12,10 @@ import { type BlobSavings, countSavings, savingsOf } from './savings.ts'
 import { checkFreeSpace } from './spool-space.ts'
 import { expectedOrigin, knownOrigin, spoolBytesOf, type Survey, type SurveyOptions, surveyImages } from './survey.ts'
 import { Workshop } from './workshop.ts'
-import { type DeltaContents, writeBundle, writeDelta } from './write-delta.ts'
+import { type DeltaContents, writeBundle, writeDelta, type WriteDeltaOptions } from './write-delta.ts'
 
 /** Options of {@link diffImages}. */
-export interface DiffOptions extends SurveyOptions {
+export interface DiffOptions extends SurveyOptions, WriteDeltaOptions {
   /** Runs the kernels; the caller disposes it. */
   readonly kernels: KernelRunner
   /** Where plain layers are spooled. @default the system's temporary directory */
@@ -26,8 +26,6 @@ export interface DiffOptions extends SurveyOptions {
   readonly patches?: 'all' | 'none' | undefined
   /** What made the delta: recorded in the plan. */
   readonly tool: string
-  /** Seconds since 1970 for the `created` annotation; left out, there is none. */
-  readonly createdSeconds?: number | undefined
 }
 
 /** An image of a bundle, and what its receiver has. */

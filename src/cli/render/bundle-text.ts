@@ -1,11 +1,16 @@
 import type { BundleReport, DiffahReport } from '../../delta/index.ts'
+import type { SignatureReport } from '../make-delta.ts'
 import { formatPercent, formatSize } from '../format/size.ts'
 import { formatFields, formatTable } from '../format/table.ts'
 import { shortId } from '../progress/renderer.ts'
 
 /** What `tare bundle` says in the end. */
 export function bundleText(
-  report: (BundleReport | DiffahReport) & { readonly path?: string; readonly fileBytes?: number },
+  report: (BundleReport | DiffahReport) & {
+    readonly path?: string
+    readonly fileBytes?: number
+    readonly signature?: SignatureReport | undefined
+  },
 ): string {
   const { images, path, fileBytes, digest, shippedBytes, targetBytes, spoolBytes } = report
   const isDryRun = path === undefined
@@ -14,6 +19,7 @@ export function bundleText(
     ['images', String(images.length)],
     ['delta', path ?? 'not written (dry run)'],
     ['digest', digest],
+    ['signature', report.signature?.path],
     ['file', fileBytes === undefined ? undefined : share(fileBytes, targetBytes)],
     ['ships', `${mayShrink ? 'at most ' : ''}${share(shippedBytes, targetBytes)}`],
     ['workspace', isDryRun ? `about ${formatSize(spoolBytes)}` : undefined],

@@ -5,13 +5,13 @@ import { deltaFile } from '../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { ImageOpener } from '../image-opener.ts'
 import { parsePlatforms, platformOption } from '../image-options.ts'
-import { addDeltaFormatOptions, type DeltaFormatValues, makeDelta } from '../make-delta.ts'
+import { addMakeDeltaOptions, type MakeDeltaValues, makeDelta } from '../make-delta.ts'
 import { openContext } from '../open-context.ts'
 import { collect } from '../option-values.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
 import type { Execute } from '../run.ts'
 
-interface BundleOptionValues extends RegistryOptionValues, DeltaFormatValues {
+interface BundleOptionValues extends RegistryOptionValues, MakeDeltaValues {
   readonly pair?: readonly string[]
   readonly platform?: readonly string[]
 }
@@ -34,7 +34,7 @@ export function defineBundle(program: Command, execute: Execute): void {
       ).argParser(collect),
     )
     .addOption(platformOption('take only this member of an index'))
-  addDeltaFormatOptions(command)
+  addMakeDeltaOptions(command)
   addRegistryOptions(command, [])
     .addHelpText('after', REFERENCE_HELP)
     .addHelpText(

@@ -3,12 +3,12 @@ import { deltaFile } from '../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { ImageOpener } from '../image-opener.ts'
 import { baselineOption, parsePlatforms, platformOption } from '../image-options.ts'
-import { addDeltaFormatOptions, type DeltaFormatValues, makeDelta } from '../make-delta.ts'
+import { addMakeDeltaOptions, type MakeDeltaValues, makeDelta } from '../make-delta.ts'
 import { openContext } from '../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
 import type { Execute } from '../run.ts'
 
-interface DiffOptionValues extends RegistryOptionValues, DeltaFormatValues {
+interface DiffOptionValues extends RegistryOptionValues, MakeDeltaValues {
   readonly baseline?: readonly string[]
   readonly platform?: readonly string[]
 }
@@ -27,7 +27,7 @@ export function defineDiff(program: Command, execute: Execute): void {
     .argument('<delta>', 'file to write; an existing one is replaced when the new one is complete')
     .addOption(baselineOption())
     .addOption(platformOption('take only this member of an index'))
-  addDeltaFormatOptions(command)
+  addMakeDeltaOptions(command)
   addRegistryOptions(command, [])
     .addHelpText('after', REFERENCE_HELP)
     .addHelpText(
