@@ -21,7 +21,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   transport: ['registry', 'auth', 'http', 'compress', 'tar', 'stream', 'oci', 'errors'],
   image: ['transport', 'compress', 'tar', 'stream', 'oci', 'errors'],
   delta: ['image', 'transport', 'workers', 'recompress', 'compress', 'kernels', 'tar', 'stream', 'oci', 'errors'],
-  sign: ['image', 'transport', 'http', 'stream', 'oci', 'errors'],
+  sign: ['transport', 'http', 'stream', 'oci', 'errors'],
   cli: [
     'sign',
     'delta',
@@ -34,6 +34,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'auth',
     'compress',
     'kernels',
+    'tar',
     'stream',
     'oci',
     'errors',
@@ -52,7 +53,7 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   canonicalize: 'sign',
   '@noble/ciphers': 'sign',
   '@sigstore/bundle': 'sign',
-  '@sigstore/sign': 'sign',
+  '@sigstore/protobuf-specs': 'sign',
   '@sigstore/tuf': 'sign',
   '@sigstore/verify': 'sign',
 }

@@ -1,64 +1,12 @@
 import { join } from 'node:path'
-import type { DeltaSet, DiffOptions } from '../delta/index.ts'
-import { hasErrorCode, TareError } from '../errors/index.ts'
-import type { ImageSource, LayoutReference, OpenContext } from '../transport/index.ts'
+import type { DiffOptions } from '../delta/index.ts'
+import { TareError } from '../errors/index.ts'
+import type { LayoutReference } from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
-import { checkIsFile } from './bare-path.ts'
-import type { Host } from './host.ts'
+import { cacheDirectory } from './cache-directory.ts'
 import type { Run } from './run.ts'
 import { sourceDateEpoch } from './source-date-epoch.ts'
 import { tareVersion } from './tare-version.ts'
-
-/**
- * Opens a delta or a bundle and reads its plans; what it lies in is held by `resources`.
- *
- * @throws {TareError} `NOT_A_DELTA`, and as `openSource` does
- */
-export async function openDeltas(
-  text: string,
-  context: OpenContext,
-  resources: AsyncDisposableStack,
-): Promise<DeltaSet> {
-  const { readDeltas } = await import('../delta/index.ts')
-  return readDeltas(resources.use(await openDelta(text, context)), context)
-}
-
-/** What a subject turned out to be. */
-export type OpenedSubject =
-  | { readonly kind: 'image'; readonly source: ImageSource }
-  | { readonly kind: 'delta'; readonly source: ImageSource; readonly set: DeltaSet }
-
-/**
- * Opens what may be an image or a delta; a bare path has to be a delta. It is held by `resources`.
- *
- * @throws {TareError} `FILE_NOT_FOUND`, `INVALID_ARCHIVE` for a bare path where no file lies, with the image that may be
- * meant; `NOT_A_DELTA` for one where something else lies
- */
-export async function openSubject(
-  subject: string,
-  context: OpenContext,
-  resources: AsyncDisposableStack,
-): Promise<OpenedSubject> {
-  const [{ readDeltas }, { hasTransportPrefix }] = await Promise.all([
-    import('../delta/index.ts'),
-    import('../transport/index.ts'),
-  ])
-  const mustBeDelta = !hasTransportPrefix(subject)
-  if (mustBeDelta) await checkIsFile(subject, 'a delta file', context)
-  const source = resources.use(await openDelta(subject, context))
-  try {
-    return { kind: 'delta', source, set: await readDeltas(source, context) }
-  } catch (error) {
-    if (mustBeDelta || !hasErrorCode(error, 'NOT_A_DELTA')) throw error
-    return { kind: 'image', source }
-  }
-}
-
-/** Opens a delta: a bare path is a delta file, anything with a prefix is opened like an image. */
-export async function openDelta(text: string, context: OpenContext): Promise<ImageSource> {
-  const { hasTransportPrefix, openSource } = await import('../transport/index.ts')
-  return openSource(hasTransportPrefix(text) ? text : { transport: 'oci-archive', path: text }, context)
-}
 
 /**
  * Where a delta is written: a file, by its bare path or as `oci-archive:FILE`.
@@ -88,17 +36,11 @@ export async function diffTools({
     workdir: settings.workdir,
     tool: `tare ${tareVersion()}`,
     createdSeconds: sourceDateEpoch(host.env),
-    recipes: new RecipeCache(recipeDirectory(host)),
+    recipes: new RecipeCache(join(cacheDirectory(host), 'recipes')),
     signal,
     logger,
     onProgress,
   }
-}
-
-/** Where recipes are kept between runs, as the XDG base directory specification says. */
-function recipeDirectory({ env, homeDirectory }: Host): string {
-  const cache = env['XDG_CACHE_HOME']
-  return join(cache === undefined || cache === '' ? join(homeDirectory, '.cache') : cache, 'tare', 'recipes')
 }
 
 /**

@@ -32,6 +32,7 @@ export class FileFaultError extends TareError {
 
 /** As compilers say it and editors understand it. */
 function problemLine(file: string, { line, column, path, message }: LocatedProblem): string {
-  const subject = path === '$' ? '' : `${path.replace(/^\$\.?/, '')} `
+  const steps = path.replaceAll(/\["([\w-]+)"\]/g, '.$1').replace(/^\$\.?/, '')
+  const subject = steps === '' ? '' : `${steps} `
   return `${file}:${line}:${column}: ${subject}${message}`
 }

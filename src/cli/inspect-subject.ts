@@ -3,7 +3,7 @@ import type { InspectOptions } from '../image/index.ts'
 import { readAllBytes } from '../stream/index.ts'
 import type { ImageSource, OpenContext } from '../transport/index.ts'
 import { checkIsFile } from './bare-path.ts'
-import { openDelta, openSubject } from './delta-tools.ts'
+import { openArchive, openSubject } from './open-deltas.ts'
 import { deltaText } from './render/inspect-text.ts'
 import { imageText } from './render/image-text.ts'
 import type { VerbResult } from './run.ts'
@@ -25,8 +25,10 @@ export async function inspectSubject(
   if (form !== 'report') {
     const { hasTransportPrefix } = await import('../transport/index.ts')
     if (!hasTransportPrefix(subject)) await checkIsFile(subject, 'a delta file', context)
-    const source = resources.use(await openDelta(subject, context))
-    return { kind: 'bytes', bytes: await bytesOf(source, form, options) }
+    const archive = await openArchive(subject, context, resources)
+    if (archive.format === 'tare') return { kind: 'bytes', bytes: await bytesOf(archive.source, form, options) }
+    if (form === 'raw') return { kind: 'bytes', bytes: archive.archive.sidecarBytes }
+    throw new TareError('INVALID_ARGUMENT', `${subject} is an archive of diffah, which has no config of its own`)
   }
   const opened = await openSubject(subject, context, resources)
   if (opened.kind === 'delta') {

@@ -41,7 +41,7 @@ export interface SpecOptions {
   readonly exists?: ((path: string) => boolean) | undefined
 }
 
-const NAME_RULE = 'names are letters, digits, _, . and -, the first one a letter or digit'
+const NAME_RULE = 'of letters, digits, _, . and -, the first one a letter or digit'
 /** Pairs, names, or images of one name. */
 const MAX_ENTRIES = 10_000
 
@@ -70,7 +70,7 @@ export function parseBundleSpec(value: unknown, subject: string, options: SpecOp
 function readPair(node: DocumentNode, options: SpecOptions): BundlePair {
   node.only(['name', 'baseline', 'target', 'platform'])
   const name = node.at('name').filled()
-  if (name !== '' && !IMAGE_NAME_PATTERN.test(name)) node.at('name').report(`is no name: ${NAME_RULE}`)
+  if (name !== '' && !IMAGE_NAME_PATTERN.test(name)) node.at('name').report(`must be a name ${NAME_RULE}`)
   return {
     name,
     baselines: readImages(node.at('baseline'), options),
@@ -122,7 +122,7 @@ function readNamed<View>(
 ): ReadonlyMap<string, View> {
   root.only([field, '$schema'])
   return root.at(field).fields(MAX_ENTRIES, (node, name) => {
-    if (!IMAGE_NAME_PATTERN.test(name)) node.report(`is no name: ${NAME_RULE}`)
+    if (!IMAGE_NAME_PATTERN.test(name)) node.report(`must have a name ${NAME_RULE}`)
     return read(node)
   })
 }

@@ -1,5 +1,5 @@
 import { TareError } from '../errors/index.ts'
-import { DEFAULT_CONCURRENCY, type IndexFate } from '../image/index.ts'
+import { DEFAULT_CONCURRENCY, type IndexFate, type TreeBlob } from '../image/index.ts'
 import { bareDescriptor, type Digest, type Platform } from '../oci/index.ts'
 import type { RecipeCache } from '../recompress/index.ts'
 import { bytesSource, mapLimited } from '../stream/index.ts'
@@ -10,22 +10,22 @@ import { LayerPatcher } from './layer-patcher.ts'
 import { type BlobOrigin, type DeltaPlan, IMAGE_NAME_PATTERN, type NeededLayer, type PlannedBlob } from './plan.ts'
 import { type BlobSavings, countSavings, savingsOf } from './savings.ts'
 import { checkFreeSpace } from './spool-space.ts'
-import { expectedOrigin, spoolBytesOf, type Survey, type SurveyOptions, surveyImages } from './survey.ts'
+import { expectedOrigin, knownOrigin, spoolBytesOf, type Survey, type SurveyOptions, surveyImages } from './survey.ts'
 import { Workshop } from './workshop.ts'
-import { type DeltaContents, writeBundle, writeDelta } from './write-delta.ts'
+import { type DeltaContents, writeBundle, writeDelta, type WriteDeltaOptions } from './write-delta.ts'
 
 /** Options of {@link diffImages}. */
-export interface DiffOptions extends SurveyOptions {
+export interface DiffOptions extends SurveyOptions, WriteDeltaOptions {
   /** Runs the kernels; the caller disposes it. */
   readonly kernels: KernelRunner
   /** Where plain layers are spooled. @default the system's temporary directory */
   readonly workdir?: string | undefined
   /** Keeps recipes between runs; left out, every gzip layer is taken apart anew. */
   readonly recipes?: RecipeCache | undefined
+  /** `none` ships what the baseline lacks whole. @default 'all' */
+  readonly patches?: 'all' | 'none' | undefined
   /** What made the delta: recorded in the plan. */
   readonly tool: string
-  /** Seconds since 1970 for the `created` annotation; left out, there is none. */
-  readonly createdSeconds?: number | undefined
 }
 
 /** An image of a bundle, and what its receiver has. */
@@ -126,7 +126,7 @@ export async function planDiff(
   options: Omit<DiffOptions, 'kernels'>,
 ): Promise<DiffReport> {
   const survey = await surveyImages(baselines, target, options)
-  return reportOf(expectedPlan(survey, options.tool), survey)
+  return reportOf(expectedPlan(survey, options), survey)
 }
 
 /** Says what {@link diffBundle} would do, as {@link planDiff} does. */
@@ -135,7 +135,7 @@ export async function planBundle(
   options: Omit<DiffOptions, 'kernels'>,
 ): Promise<BundleReport> {
   const surveys = await surveyPairs(pairs, options)
-  const plans = surveys.map((survey) => expectedPlan(survey, options.tool))
+  const plans = surveys.map((survey) => expectedPlan(survey, options))
   return bundleReport(pairs, surveys, plans)
 }
 
@@ -188,9 +188,11 @@ async function makePlan(survey: Survey, workshop: Workshop, options: DiffOptions
   return planWith(survey, origins, options.tool, workshop)
 }
 
-function expectedPlan(survey: Survey, tool: string): DeltaPlan {
+function expectedPlan(survey: Survey, { tool, patches }: Pick<DiffOptions, 'tool' | 'patches'>): DeltaPlan {
   const { tree, baseline, target } = survey
-  const origins = new Map(tree.blobs.map((blob) => [blob.descriptor.digest, expectedOrigin(blob, baseline, target)]))
+  const expected = (blob: TreeBlob): BlobOrigin =>
+    patches === 'none' ? (knownOrigin(blob, baseline) ?? { kind: 'archive' }) : expectedOrigin(blob, baseline, target)
+  const origins = new Map(tree.blobs.map((blob) => [blob.descriptor.digest, expected(blob)]))
   return planWith(survey, origins, tool)
 }
 

@@ -32,10 +32,15 @@ const MAX_IMAGES = 10_000
  * Opens a delta or a bundle wherever it lies, and reads all its plans and recipes: one of an unknown kind must not show
  * up in the middle of work.
  *
+ * @param root - what the source's reference points at, where that was read and hashed before
  * @throws {TareError} `NOT_A_DELTA`, `UNSUPPORTED_FORMAT`, `LIMIT_EXCEEDED`; {@link InvalidDocumentError}
  */
-export async function readDeltas(source: ImageSource, options: OperationOptions): Promise<DeltaSet> {
-  const content = await source.resolve(options)
+export async function readDeltas(
+  source: ImageSource,
+  options: OperationOptions,
+  root?: ManifestContent,
+): Promise<DeltaSet> {
+  const content = root ?? (await source.resolve(options))
   const { descriptor } = content
   const document = parseDocument(content)
   if (document.kind === 'manifest') {

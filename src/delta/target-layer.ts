@@ -24,6 +24,8 @@ export interface TargetLayersOptions extends OperationOptions {
   readonly kernels: KernelRunner
   /** Keeps recipes between runs. */
   readonly recipes?: RecipeCache | undefined
+  /** `none` takes no layer apart. @default 'all' */
+  readonly patches?: 'all' | 'none' | undefined
 }
 
 /** A layer of the target, taken apart. */
@@ -68,10 +70,12 @@ export class TargetLayers {
       case undefined:
         return { kind: 'foreign' }
       case 'none': {
+        if (this.#options.patches === 'none') return { kind: 'opaque' }
         const file = await this.#spool.write('target', this.#openBlob(blob))
         return { kind: 'plain', layer: await PlainLayer.open(file, blob.descriptor.digest), files: [file] }
       }
       case 'gzip':
+        if (this.#options.patches === 'none') return { kind: 'opaque' }
         return this.#openSound(blob)
       case 'zstd':
         return { kind: 'opaque' }

@@ -34,6 +34,8 @@ export interface DeltaContents {
 export interface WriteDeltaOptions extends OperationOptions {
   /** For the `created` annotation, seconds since 1970; left out, there is none. */
   readonly createdSeconds?: number | undefined
+  /** Called with the delta's digest before it becomes visible; a failure keeps it from that. */
+  readonly beforeCommit?: ((digest: Digest) => Promise<void>) | undefined
 }
 
 /**
@@ -114,7 +116,7 @@ async function writeAll(
   destination: ImageDestination,
   parts: readonly DescribedDelta[],
   documents: readonly ManifestContent[],
-  options: OperationOptions,
+  options: WriteDeltaOptions,
 ): Promise<Digest> {
   const pieces = new Map<Digest, DeltaPiece>()
   for (const piece of parts.flatMap((part) => part.pieces)) {
@@ -126,7 +128,9 @@ async function writeAll(
     putPiece(destination, piece, { ...options, signal })
   await mapLimited(blobs, DEFAULT_CONCURRENCY, put, options)
   for (const document of documents) await destination.putManifest(document, options)
-  return (await destination.commit(documents.at(-1) as ManifestContent, options)).digest
+  const root = documents.at(-1) as ManifestContent
+  await options.beforeCommit?.(root.descriptor.digest)
+  return (await destination.commit(root, options)).digest
 }
 
 async function putPiece(destination: ImageDestination, piece: DeltaPiece, options: OperationOptions): Promise<void> {

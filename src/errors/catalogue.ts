@@ -44,6 +44,8 @@ export const ERROR_CATALOGUE = {
     category: 'usage',
     meaning: 'The image is a Docker schema 1 manifest, which Tare does not handle yet',
   },
+  INVALID_KEY: { category: 'usage', meaning: 'A key file holds no key, or one of a kind that Tare does not use' },
+  KEY_PASSWORD: { category: 'usage', meaning: 'A private key is encrypted, and the password is missing or wrong' },
 
   // environment: the world around Tare said no; trying again elsewhere or later may work
   FILE_NOT_FOUND: { category: 'environment', meaning: 'A file or directory does not exist' },
@@ -59,6 +61,15 @@ export const ERROR_CATALOGUE = {
   REGISTRY_PROTOCOL: {
     category: 'environment',
     meaning: 'The registry answered in a way the distribution specification does not allow',
+  },
+  IDENTITY_TOKEN: { category: 'environment', meaning: 'There is no identity token to sign with, or it is malformed' },
+  SIGNING_SERVICE: {
+    category: 'environment',
+    meaning: 'A certificate authority, transparency log or timestamp authority answered with an error or with nonsense',
+  },
+  TRUSTED_ROOT: {
+    category: 'environment',
+    meaning: 'The trusted root of signatures could not be fetched, or is none',
   },
   WORKER_FAILED: { category: 'environment', meaning: 'A worker thread died, most likely for want of memory' },
   MEMORY_LIMIT: { category: 'environment', meaning: 'The work does not fit in the memory that --memory allows' },
@@ -99,7 +110,22 @@ export const ERROR_CATALOGUE = {
   BASELINE_LACKS_BLOB: { category: 'content', meaning: 'The baseline does not have what the delta builds on' },
   VERIFY_FAILED: { category: 'content', meaning: 'What was written reads back differently' },
 
-  // trust: reserved for signatures and policies
+  // trust: a signature or a policy refuses
+  SIGNATURE_MISSING: { category: 'trust', meaning: 'A signature is required and there is none' },
+  SIGNATURE_INVALID: {
+    category: 'trust',
+    meaning: 'A signature is malformed, was made by another key, or covers something else',
+  },
+  IDENTITY_MISMATCH: { category: 'trust', meaning: 'The signature is of somebody else than the policy wants' },
+  CERTIFICATE_INVALID: {
+    category: 'trust',
+    meaning: 'The certificate of a signature leads to no trusted authority, or was not valid when it was used',
+  },
+  LOG_PROOF_INVALID: {
+    category: 'trust',
+    meaning: 'The proof that a transparency log or timestamp authority saw the signature is missing or wrong',
+  },
+
   // internal: Tare is wrong
   INTERNAL: { category: 'internal', meaning: 'Tare broke one of its own rules; please report it' },
 } as const

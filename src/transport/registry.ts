@@ -99,6 +99,10 @@ class RegistrySource extends RegistryEnd implements ImageSource {
   hasBlob(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
     return this.remote.hasBlob(descriptor, pick(options))
   }
+
+  referrers(digest: Digest, options: OperationOptions = {}): Promise<readonly Descriptor[]> {
+    return this.remote.referrers(digest, pick(options))
+  }
 }
 
 class RegistryDestination extends RegistryEnd implements ImageDestination {

@@ -63,6 +63,13 @@ export interface ImageSource extends AsyncDisposable {
    * The plain tar of a layer, where the source has it nearer at hand than the compressed blob. Bytes are not verified.
    */
   openPlainLayer?(descriptor: Descriptor, options?: OperationOptions): Promise<ByteSource>
+  /**
+   * Artifacts that name `digest` as their subject, such as signatures; only where referrers are kept. Nothing of it is
+   * proven, and the list may hold artifacts that only seem to refer.
+   *
+   * @throws {TareError} `AUTH_REQUIRED`, `INVALID_DOCUMENT`, …
+   */
+  referrers?(digest: Digest, options?: OperationOptions): Promise<readonly Descriptor[]>
 }
 
 /** Starts a read from the beginning; called again when a write has to start over. */

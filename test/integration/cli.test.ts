@@ -9,10 +9,24 @@ import { test } from 'node:test'
 import { fixture } from '../support/fixtures.ts'
 import { skipWithout } from '../support/peers.ts'
 import { type Ended, errorIn, resultIn, runTare, TARE_MAIN } from '../support/run-tare.ts'
-import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
+import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
-const VERBS = ['copy', 'inspect', 'diff', 'apply', 'bundle', 'unbundle', 'verify', 'layer', 'completion', 'version']
+const VERBS = [
+  'copy',
+  'inspect',
+  'diff',
+  'apply',
+  'bundle',
+  'unbundle',
+  'verify',
+  'sign',
+  'layer',
+  'config',
+  'doctor',
+  'completion',
+  'version',
+]
 
 function tare(...args: readonly string[]): Promise<Ended> {
   return runTare(args)
@@ -146,7 +160,7 @@ for (const [signal, exitCode] of [
     const args = ['copy', `docker://${server.address}/app:v1`, 'oci:layout', '--tls-verify=false', '--workdir', 'work']
     const child = spawn(process.execPath, [TARE_MAIN, ...args, '--json'], {
       cwd: directory.path,
-      env: { ...process.env, XDG_CACHE_HOME: SCRATCH_CACHE },
+      env: { ...process.env, ...SCRATCH_ENVIRONMENT },
     })
     let stdout = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { SCRATCH_CACHE } from './scratch-cache.ts'
+import { SCRATCH_ENVIRONMENT } from './scratch-cache.ts'
 
 /** The command line of the checkout. */
 export const TARE_MAIN: string = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -21,7 +21,7 @@ export interface RunTareOptions {
 
 /** Runs `tare` to its end, out of the user's cache and configuration. */
 export function runTare(args: readonly string[], options: RunTareOptions = {}): Promise<Ended> {
-  const env = { XDG_CACHE_HOME: SCRATCH_CACHE, ...options.env }
+  const env = { ...SCRATCH_ENVIRONMENT, ...options.env }
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,

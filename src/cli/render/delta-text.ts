@@ -1,16 +1,26 @@
 import type { ApplyPlan, ApplyReport, BlobSavings, DiffReport } from '../../delta/index.ts'
+import type { VerifiedSignature } from '../../sign/index.ts'
+import type { SignatureReport } from '../make-delta.ts'
 import { formatPercent, formatSize } from '../format/size.ts'
 import { formatFields, formatTable } from '../format/table.ts'
 import { shortId } from '../progress/renderer.ts'
+import { signerText } from './verify-text.ts'
 
 /** What `tare diff` says in the end. */
-export function diffText(report: DiffReport & { readonly path?: string; readonly fileBytes?: number }): string {
+export function diffText(
+  report: DiffReport & {
+    readonly path?: string
+    readonly fileBytes?: number
+    readonly signature?: SignatureReport | undefined
+  },
+): string {
   const isDryRun = report.path === undefined
   const fields = formatFields([
     ['target', `${report.target.reference}, ${report.target.digest}`],
     ...report.baselines.map(({ reference, digest }) => ['baseline', `${reference}, ${digest}`] as const),
     ['delta', report.path ?? 'not written (dry run)'],
     ['digest', report.digest],
+    ['signature', report.signature?.path],
     ['file', report.fileBytes === undefined ? undefined : share(report.fileBytes, report.targetBytes)],
     [
       'ships',
@@ -28,10 +38,13 @@ export function diffText(report: DiffReport & { readonly path?: string; readonly
 }
 
 /** What `tare apply` says in the end. */
-export function applyText(report: ApplyPlan & Partial<Pick<ApplyReport, 'copy'>>): string {
+export function applyText(
+  report: ApplyPlan & Partial<Pick<ApplyReport, 'copy'>> & { readonly signature?: VerifiedSignature | undefined },
+): string {
   const { copy } = report
   return formatFields([
     ['delta', `${report.delta.reference}, ${report.delta.digest}`],
+    ['signed by', report.signature === undefined ? undefined : signerText(report.signature.signer)],
     ['target', copy === undefined ? 'not written (dry run)' : copy.destination],
     ['digest', copy?.digest ?? report.target.digest],
     ['size', formatSize(report.targetBytes)],

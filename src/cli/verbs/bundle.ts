@@ -1,20 +1,19 @@
-import { stat } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import type { BundleSpec, ImagePair } from '../../delta/index.ts'
 import { TareError } from '../../errors/index.ts'
-import { deltaFile, diffTools, startCodecs } from '../delta-tools.ts'
+import { deltaFile } from '../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { ImageOpener } from '../image-opener.ts'
 import { parsePlatforms, platformOption } from '../image-options.ts'
+import { addMakeDeltaOptions, type MakeDeltaValues, makeDelta } from '../make-delta.ts'
 import { openContext } from '../open-context.ts'
 import { collect } from '../option-values.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
 import type { Execute } from '../run.ts'
 
-interface BundleOptionValues extends RegistryOptionValues {
+interface BundleOptionValues extends RegistryOptionValues, MakeDeltaValues {
   readonly pair?: readonly string[]
   readonly platform?: readonly string[]
-  readonly dryRun?: boolean
 }
 
 /** `tare bundle SPEC DELTA` */
@@ -35,7 +34,7 @@ export function defineBundle(program: Command, execute: Execute): void {
       ).argParser(collect),
     )
     .addOption(platformOption('take only this member of an index'))
-    .option('--dry-run', 'say what would be shipped and write nothing')
+  addMakeDeltaOptions(command)
   addRegistryOptions(command, [])
     .addHelpText('after', REFERENCE_HELP)
     .addHelpText(
@@ -49,11 +48,6 @@ export function defineBundle(program: Command, execute: Execute): void {
       execute(async (run) => {
         const { spec, delta } = await readArguments(first, second, values)
         const platforms = parsePlatforms(values.platform)
-        const [{ diffBundle, planBundle }, { openDestination }, { bundleText }] = await Promise.all([
-          import('../../delta/index.ts'),
-          import('../../transport/index.ts'),
-          import('../render/bundle-text.ts'),
-        ])
         const output = await deltaFile(delta)
         const context = await openContext(run, values)
         await using resources = new AsyncDisposableStack()
@@ -63,16 +57,7 @@ export function defineBundle(program: Command, execute: Execute): void {
           const opened = { baselines: await opener.openAll(baselines), target: await opener.open(target) }
           pairs.push({ name, ...opened, platforms: own.length === 0 ? platforms : own })
         }
-        const options = await diffTools(run)
-        if (values.dryRun === true) {
-          const report = await planBundle(pairs, options)
-          return { kind: 'summary', report, text: bundleText(report) }
-        }
-        const kernels = resources.use(await startCodecs(run))
-        const file = resources.use(await openDestination(output, context))
-        const made = await diffBundle(pairs, file, { ...options, kernels })
-        const report = { path: output.path, fileBytes: (await stat(output.path)).size, ...made }
-        return { kind: 'summary', report, text: bundleText(report) }
+        return await makeDelta({ pairs, isBundle: true, output }, values, run, context, resources)
       }),
     )
 }

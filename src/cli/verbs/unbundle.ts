@@ -2,15 +2,18 @@ import { type Command, Option } from 'commander'
 import type { ApplyBundleReport, BaselineSpec, ImageTask, OutputSpec } from '../../delta/index.ts'
 import { TareError } from '../../errors/index.ts'
 import type { OpenContext } from '../../transport/index.ts'
-import { openDeltas, startCodecs } from '../delta-tools.ts'
+import { startCodecs } from '../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { ImageOpener } from '../image-opener.ts'
 import { openContext } from '../open-context.ts'
+import { openDeltas } from '../open-deltas.ts'
 import { collect } from '../option-values.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
+import { addVerifyOptions, type VerifyOptionValues } from '../signature-options.ts'
+import { wantedVerification } from '../verification-policy.ts'
 import type { Execute, VerbResult } from '../run.ts'
 
-interface UnbundleOptionValues extends RegistryOptionValues {
+interface UnbundleOptionValues extends RegistryOptionValues, VerifyOptionValues {
   readonly baseline?: readonly string[]
   readonly output?: readonly string[]
   readonly strict?: boolean
@@ -40,6 +43,7 @@ export function defineUnbundle(program: Command, execute: Execute): void {
     .option('--strict', 'all images or none: write nothing unless every one can be rebuilt')
     .option('--dry-run', 'check that everything is there and write nothing')
     .option('--force', 'replace outputs that are not empty')
+  addVerifyOptions(command)
   addRegistryOptions(command, ['src', 'dest'])
     .addHelpText('after', REFERENCE_HELP)
     .addHelpText(
@@ -74,18 +78,19 @@ export function defineUnbundle(program: Command, execute: Execute): void {
         } as const
         const context = await openContext(run, values, 'src')
         await using resources = new AsyncDisposableStack()
-        const set = await openDeltas(delta, context, resources)
+        const verification = await wantedVerification(run, values)
+        const { set, signature } = await openDeltas(delta, context, resources, verification)
         const destinationContext = await openContext(run, values, 'dest')
         const opener = new ImageOpener(context, resources)
         const tasks = tasksOf(specs, opener, destinationContext, resources)
         if (values.dryRun === true) {
           const images = await planUnbundle(set, tasks, options)
           const failure = images.find((image) => image.preflight.error !== undefined)?.preflight.error
-          const report = { delta: { reference: set.reference, digest: set.descriptor.digest }, images }
+          const report = { delta: { reference: set.reference, digest: set.descriptor.digest }, signature, images }
           return { kind: 'summary', report, text: unbundlePlanText(report), failure }
         }
         const kernels = resources.use(await startCodecs(run))
-        const report = await applyBundle(set, tasks, { ...options, kernels })
+        const report = { ...(await applyBundle(set, tasks, { ...options, kernels })), signature }
         return resultOf(report, unbundleText(report))
       }),
     )
