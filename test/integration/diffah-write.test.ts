@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import {
   applyBundle,
@@ -170,7 +171,9 @@ describe('diffDiffah()', () => {
   })
 
   test('a layer that nothing helps with is whole, and so is an empty one', async () => {
-    const noise = Buffer.from(Array.from({ length: 5000 }, (_, index) => Math.imul(index + 9, 2654435761) >>> 11))
+    const noise = Buffer.concat(
+      Array.from({ length: 200 }, (_, index) => createHash('sha512').update(`${index}`).digest()),
+    )
     await writeImage(at('noise'), { layers: [noise, Buffer.alloc(0)] })
     const report = await make('noise.tar', [`default=${at('gzip1')},${at('noise')}`])
     assert.deepEqual(origins(report), ['archive', 'archive'])
@@ -238,11 +241,8 @@ describe('diffDiffah()', () => {
     assert.equal(sidecar.platform, 'linux/arm64')
     const [[written, promised] = []] = await apply('arm.tar', { default: at('index1') })
     assert.equal(written, promised)
-    const both = { platforms: platforms.map((platform) => platform) }
-    await assert.rejects(
-      make('x.tar', [`default=${at('index1')},${at('index2')}`], both),
-      code('INVALID_ARGUMENT', 'UNSUPPORTED_BY_DESTINATION'),
-    )
+    const both = make('x.tar', [`default=${at('index1')},${at('index2')}`], { platforms })
+    await assert.rejects(both, code('INVALID_ARGUMENT'))
   })
 
   test('what the format can not say is refused before any work', async () => {
@@ -288,7 +288,6 @@ describe('diffDiffah()', () => {
     const broken = `oci:${own.join('broken')}`
     await writeImage(broken, { layers: [BASE, tarOf({ app: text('one'), 'app.conf': 'a=1' })] })
     const layer = own.join('broken', 'blobs', 'sha256', digestOf(BASE).slice(7))
-    const { writeFile } = await import('node:fs/promises')
     await writeFile(layer, Buffer.alloc(BASE.length))
     const warnings: string[] = []
     const logger = { warn: (message: string): void => void warnings.push(message), debug() {} }
@@ -334,6 +333,5 @@ describe('planDiffah()', () => {
     const off = await make(undefined, [`default=${at('app1')},${at('app2')}`], { intraLayer: 'off' })
     assert.deepEqual(origins(off), ['baseline', 'archive'])
     assert.equal(off.spoolBytes, 0)
-    assert.equal((await stat(dir.path)).isDirectory(), true)
   })
 })
