@@ -50,7 +50,7 @@ export function defineApply(program: Command, execute: Execute): void {
     )
     .action((delta: string, baseline: string, target: string, values: ApplyOptionValues) =>
       execute(async (run) => {
-        const [{ applyDelta, planApply }, { openDestination }, { applyText }] = await Promise.all([
+        const [{ applyDelta, pickDelta, planApply }, { openDestination }, { applyText }] = await Promise.all([
           import('../../delta/index.ts'),
           import('../../transport/index.ts'),
           import('../render/delta-text.ts'),
@@ -72,7 +72,9 @@ export function defineApply(program: Command, execute: Execute): void {
         const { set, signature } = await openDeltas(delta, context, resources, verification)
         const opener = new ImageOpener(context, resources)
         const baselines = await opener.openAll([baseline, ...(values.baseline ?? [])])
-        const destination = resources.use(await openDestination(target, await openContext(run, values, 'dest')))
+        const mayHold = pickDelta(set, values.image).plan.target.digest
+        const destinationContext = { ...(await openContext(run, values, 'dest')), mayHold }
+        const destination = resources.use(await openDestination(target, destinationContext))
         if (values.dryRun === true) {
           const report = { ...(await planApply(set, baselines, destination, options)), signature }
           return { kind: 'summary', report, text: applyText(report) }

@@ -142,9 +142,9 @@ function tasksOf(
   return [...new Set([...baselines.keys(), ...outputs.keys()])].map((name) => ({
     name,
     baselines: () => opener.openAll(baselines.get(name) ?? missing(name, 'baseline')),
-    destination: async () => {
+    destination: async (mayHold) => {
       const { openDestination } = await import('../../transport/index.ts')
-      return resources.use(await openDestination(outputs.get(name) ?? missing(name, 'output'), context))
+      return resources.use(await openDestination(outputs.get(name) ?? missing(name, 'output'), { ...context, mayHold }))
     },
   }))
 }
