@@ -4,7 +4,8 @@ import { fileError, SizeMismatchError } from '../errors/index.ts'
 import type { ByteSource } from './byte-source.ts'
 import { temporaryName } from './temporary-name.ts'
 
-const CHUNK_BYTES = 256 * 1024
+/** What is read from a file at once. */
+export const CHUNK_BYTES: number = 256 * 1024
 
 /** Part of a file. */
 export interface FileRange {

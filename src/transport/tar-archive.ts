@@ -73,7 +73,7 @@ export class TarArchive implements NamedFiles {
     const member = this.#member(name)
     if (member === undefined) throw new TareError('INTERNAL', `${this.#path} has no ${name}`)
     const skipped = Math.min(offset, member.sizeBytes)
-    yield* readFileRange(this.#index.path, { offset: member.offset + skipped, length: member.sizeBytes - skipped })
+    yield* this.#index.file.read({ offset: member.offset + skipped, length: member.sizeBytes - skipped })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
