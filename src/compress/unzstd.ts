@@ -154,5 +154,5 @@ function decoderError(cause: unknown, subject: string, header: ZstdFrameHeader):
   if (!(cause instanceof Error) || !('code' in cause) || typeof cause.code !== 'string') return cause
   const isBadData = cause.code.startsWith('ZSTD_error_') || cause.code === 'Z_BUF_ERROR'
   if (!isBadData || cause.code === 'ZSTD_error_memory_allocation') return cause
-  return corruptZstd(subject, `has a damaged frame at byte ${header.offset}: ${cause.message}`, cause)
+  return corruptZstd(subject, `has a damaged frame at byte ${header.offset}: ${cause.message}`, { cause })
 }

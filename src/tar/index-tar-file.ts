@@ -32,6 +32,10 @@ export interface TarFileIndex {
   readonly entries: readonly TarMember[]
   /** Size of the file. */
   readonly sizeBytes: number
+  /** Where members end. */
+  readonly endOffset: number
+  /** Whether a zero block stands there, as it should; some tools leave it out, and it is gone where a copy was cut. */
+  readonly hasEndMark: boolean
 }
 
 /** Bounds of {@link indexTarFile}. */
@@ -54,9 +58,9 @@ const MAX_LINKS = 16
 export async function indexTarFile(archive: string | ByteFile, options: IndexTarOptions = {}): Promise<TarFileIndex> {
   const file = typeof archive === 'string' ? await DiskFile.at(archive) : archive
   const { path, sizeBytes } = file
-  const entries = await listMembers(file, options.maxEntries ?? 1_000_000)
+  const { entries, endOffset, hasEndMark } = await listMembers(file, options.maxEntries ?? 1_000_000)
   const members = new Map(entries.map((member) => [member.name, member]))
-  return { path, file, members, entries, sizeBytes }
+  return { path, file, members, entries, sizeBytes, endOffset, hasEndMark }
 }
 
 /**
@@ -77,16 +81,22 @@ export function resolveTarMember(index: TarFileIndex, name: string): TarMember |
   return member
 }
 
-async function listMembers(file: ByteFile, max: number): Promise<TarMember[]> {
+async function listMembers(
+  file: ByteFile,
+  max: number,
+): Promise<Pick<TarFileIndex, 'entries' | 'endOffset' | 'hasEndMark'>> {
   const { path, sizeBytes } = file
   await using reader = await file.open()
   const input = new FileInput(reader, sizeBytes)
   const heads = new TarHeads(input, path, DEFAULT_MAX_HEADER_BYTES)
   const members: TarMember[] = []
-  for (let head = await heads.next(); head.kind === 'entry'; head = await heads.next()) {
+  for (;;) {
+    const head = await heads.next()
+    if (head.kind === 'end') return { entries: members, endOffset: head.offset, hasEndMark: head.isMarked }
     const { entry } = head
     if ((await input.skip(entry.sizeBytes)) < entry.sizeBytes) {
-      throw new CorruptTarError(path, sizeBytes, `archive ends inside ${entry.path}`)
+      const neededBytes = entry.contentOffset + entry.sizeBytes
+      throw new CorruptTarError(path, sizeBytes, `archive ends inside ${entry.path}`, neededBytes)
     }
     await input.skip(paddingLength(entry.sizeBytes))
     if (isRoot(entry)) continue
@@ -99,7 +109,6 @@ async function listMembers(file: ByteFile, max: number): Promise<TarMember[]> {
       sizeBytes: entry.sizeBytes,
     })
   }
-  return members
 }
 
 function isRoot(entry: TarEntry): boolean {

@@ -15,7 +15,7 @@ import {
   parseManifestDocument,
 } from '../oci/index.ts'
 import { abortable, bytesSource, type OperationOptions, readAllBytes, verified, verifyBytes } from '../stream/index.ts'
-import { checkReplaceable } from './directory.ts'
+import { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
 import { MAX_CONFIG_BYTES } from './docker-archive-source.ts'
 import { dockerManifestBytes, synthesiseManifest } from './docker-manifest.ts'
 import { LayerQueue, layerName } from './layer-queue.ts'
@@ -30,12 +30,6 @@ import type {
   PutOutcome,
 } from './transport.ts'
 
-/** Options of {@link openDockerArchiveDestination}. */
-export interface DockerArchiveDestinationOptions {
-  /** Where layers wait for their turn. @default the system's temporary directory */
-  readonly workdir?: string | undefined
-}
-
 /**
  * Opens `docker-archive:FILE` for writing. It holds one image; the file is made anew and replaces an old one at the
  * commit. Layers lie in it plain and in their order; one that comes before its turn waits in the working directory.
@@ -45,7 +39,7 @@ export interface DockerArchiveDestinationOptions {
  */
 export async function openDockerArchiveDestination(
   reference: DockerArchiveReference,
-  options: DockerArchiveDestinationOptions = {},
+  options: ArchiveOutputOptions = {},
 ): Promise<ImageDestination> {
   const { pick } = reference
   if (pick?.kind === 'position') {
@@ -54,9 +48,9 @@ export async function openDockerArchiveDestination(
       hint: 'A docker archive is written with a name, or none',
     })
   }
-  await checkReplaceable(reference.path)
+  const writer = new TarWriter(reference.path, await archiveOutput(reference.path, options))
   const repoTags = pick === undefined ? [] : [pick.name]
-  return new DockerArchiveDestination(reference, repoTags, new TarWriter(reference.path), options.workdir)
+  return new DockerArchiveDestination(reference, repoTags, writer, options.workdir)
 }
 
 class DockerArchiveDestination implements ImageDestination {
@@ -142,7 +136,7 @@ class DockerArchiveDestination implements ImageDestination {
     const image = { config: configName, repoTags: this.#repoTags, layers: config.diffIds.map(layerName) }
     await this.#writer.append('manifest.json', bytesSource(dockerManifestBytes(image)))
     options.signal?.throwIfAborted()
-    await this.#writer.commit()
+    await this.#writer.commit(options)
     return { digest: synthesiseManifest(config.bytes, layers).descriptor.digest }
   }
 

@@ -1,4 +1,5 @@
 /** Transports: from a reference to where an image is read or written. */
+export { isArchivePresent, STANDARD_STREAM } from './archive-input.ts'
 export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
 export { openVerifiedBlob } from './open-verified.ts'
 export {

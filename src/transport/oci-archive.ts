@@ -8,7 +8,7 @@ import {
   verified,
   verifyBytes,
 } from '../stream/index.ts'
-import { checkReplaceable } from './directory.ts'
+import { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
 import { destinationName, LAYOUT_FILE_CONTENT, updatedLayoutIndex } from './layout-index.ts'
 import { LayoutSource, layoutBlobPath } from './layout-source.ts'
 import { formatTransportReference, type LayoutReference } from './reference-text.ts'
@@ -39,15 +39,18 @@ export async function openArchiveSource(
 }
 
 /**
- * Opens `oci-archive:FILE` for writing. The file is made anew and replaces an old one at the commit. Its bytes are the
- * same for the same contents and name: entries are in the order of `prepare`, with the root first and blobs last.
+ * Opens `oci-archive:FILE` for writing. The file, or its volumes, are made anew and replace old ones at the commit. Its
+ * bytes are the same for the same contents and name: entries are in the order of `prepare`, with the root first and blobs last.
  *
  * @throws {TareError} `INVALID_REFERENCE`, `DESTINATION_EXISTS` for a directory or a device, `FILE_ACCESS`
  */
-export async function openArchiveDestination(reference: LayoutReference): Promise<ImageDestination> {
+export async function openArchiveDestination(
+  reference: LayoutReference,
+  options: ArchiveOutputOptions = {},
+): Promise<ImageDestination> {
   const name = destinationName(reference.pick, formatTransportReference(reference))
-  await checkReplaceable(reference.path)
-  return new ArchiveDestination(reference, name, new TarWriter(reference.path))
+  const createFile = await archiveOutput(reference.path, options)
+  return new ArchiveDestination(reference, name, new TarWriter(reference.path, createFile))
 }
 
 class ArchiveDestination implements ImageDestination {
@@ -116,7 +119,7 @@ class ArchiveDestination implements ImageDestination {
       throw new TareError('INTERNAL', `${this.reference}: root ${root.descriptor.digest} was never put`)
     }
     await this.#place('index.json', bytesSource(updatedLayoutIndex(undefined, root.descriptor, this.#name)))
-    await this.#writer.commit()
+    await this.#writer.commit(options)
     return { digest: root.descriptor.digest }
   }
 
