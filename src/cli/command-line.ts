@@ -10,6 +10,7 @@ import { createProgram } from './program.ts'
 import { createRenderer } from './progress/select.ts'
 import { errorEnvelope, errorFields, errorText, resultEnvelope } from './report-error.ts'
 import { createRun, type Run, type VerbResult } from './run.ts'
+import { StandardStreams } from './standard-streams.ts'
 import { isHelpDisplayed, usageError } from './usage-error.ts'
 
 /**
@@ -21,6 +22,8 @@ import { isHelpDisplayed, usageError } from './usage-error.ts'
 export async function runCommandLine(argv: readonly string[], host: Host): Promise<number> {
   const stdout = new OutputPipe(host.stdout)
   const stderr = new OutputPipe(host.stderr)
+  /** Where results go: not among the bytes of an archive. */
+  let results = stdout
   let outcome: Outcome = { kind: 'done' }
   const output = { out: (text: string) => stdout.write(text), err: (text: string) => stderr.write(text) }
   const program: Command = createProgram(async (work) => {
@@ -29,12 +32,14 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
     // Also when a second Ctrl-C, or a fault, ends the process in the middle: the cursor has to come back.
     const stopWatching = host.onExit(() => renderer.close())
     using interrupts = watchInterrupts(host)
+    const standard = new StandardStreams(host, stdout, interrupts.signal)
     try {
-      const result = await runVerb(work, createRun(host, settings, renderer, interrupts.signal))
+      const result = await runVerb(work, createRun(host, settings, renderer, standard, interrupts.signal))
       renderer.close()
       outcome = result.kind === 'summary' && result.isPartial === true ? { kind: 'partial' } : { kind: 'done' }
-      printResult(result, settings, stdout)
+      printResult(result, settings, standard.isOutputTaken ? stderr : stdout)
     } finally {
+      if (standard.isOutputTaken) results = stderr
       renderer.close()
       stopWatching()
     }
@@ -44,13 +49,13 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
   } catch (error) {
     if (!isHelpDisplayed(error)) {
       outcome = { kind: 'failed', error: usageError(error, verbIn(program, argv)) }
-      printError(outcome.error, reportingSettings(argv), host, stdout, stderr)
+      printError(outcome.error, reportingSettings(argv), host, results, stderr)
     }
   }
   await stdout.flushed()
   if (stdout.failure !== undefined && outcome.kind !== 'failed') {
     outcome = { kind: 'failed', error: fileError('standard output', 'write', stdout.failure) }
-    printError(outcome.error, reportingSettings(argv), host, stdout, stderr)
+    printError(outcome.error, reportingSettings(argv), host, results, stderr)
   }
   await stderr.flushed()
   return exitCodeOf(outcome)
@@ -66,15 +71,15 @@ async function runVerb(work: (run: Run) => Promise<VerbResult>, run: Run): Promi
   }
 }
 
-function printResult(result: VerbResult, settings: Settings, stdout: OutputPipe): void {
+function printResult(result: VerbResult, settings: Settings, results: OutputPipe): void {
   switch (result.kind) {
     case 'bytes':
-      stdout.write(result.bytes)
+      results.write(result.bytes)
       break
     case 'answer':
     case 'summary':
-      if (settings.json) stdout.write(resultEnvelope(result.report))
-      else if (result.kind === 'answer' || !settings.quiet) stdout.write(result.text)
+      if (settings.json) results.write(resultEnvelope(result.report))
+      else if (result.kind === 'answer' || !settings.quiet) results.write(result.text)
       break
   }
 }
@@ -98,10 +103,10 @@ function printError(
   error: unknown,
   settings: ReportingSettings,
   host: Host,
-  stdout: OutputPipe,
+  results: OutputPipe,
   stderr: OutputPipe,
 ): void {
-  if (settings.json) stdout.write(errorEnvelope(error))
+  if (settings.json) results.write(errorEnvelope(error))
   if (settings.isEvents) {
     stderr.write(`${JSON.stringify({ event: 'error', ...errorFields(error) })}\n`)
   } else if (!settings.json || settings.verbose) {

@@ -2,7 +2,7 @@ import { hasErrorCode, TareError } from '../errors/index.ts'
 import type { InspectOptions } from '../image/index.ts'
 import { readAllBytes } from '../stream/index.ts'
 import type { ImageSource, OpenContext } from '../transport/index.ts'
-import { checkIsFile } from './bare-path.ts'
+import { checkIsDelta } from './delta-input.ts'
 import { openDelta } from './delta-tools.ts'
 import { deltaText } from './render/delta-text.ts'
 import { imageText } from './render/image-text.ts'
@@ -27,7 +27,7 @@ export async function inspectSubject(
   options: InspectOptions,
 ): Promise<VerbResult> {
   const { hasTransportPrefix } = await import('../transport/index.ts')
-  if (!hasTransportPrefix(subject)) await checkIsFile(subject, 'a delta file', context)
+  await checkIsDelta(subject, context)
   await using source = await openDelta(subject, context)
   switch (form) {
     case 'raw': {

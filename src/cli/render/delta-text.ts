@@ -1,15 +1,17 @@
 import type { ApplyPlan, ApplyReport, BlobSavings, DeltaSummary, DiffReport } from '../../delta/index.ts'
+import type { WrittenDelta } from '../delta-output.ts'
 import { formatPercent, formatSize } from '../format/size.ts'
 import { formatFields, formatTable } from '../format/table.ts'
 import { shortId } from '../progress/renderer.ts'
 
 /** What `tare diff` says in the end. */
-export function diffText(report: DiffReport & { readonly path?: string; readonly fileBytes?: number }): string {
+export function diffText(report: DiffReport & Partial<WrittenDelta>): string {
   const isDryRun = report.path === undefined
   const fields = formatFields([
     ['target', `${report.target.reference}, ${report.target.digest}`],
     ...report.baselines.map(({ reference, digest }) => ['baseline', `${reference}, ${digest}`] as const),
     ['delta', report.path ?? 'not written (dry run)'],
+    ['volumes', volumesText(report.volumes)],
     ['digest', report.digest],
     ['file', report.fileBytes === undefined ? undefined : share(report.fileBytes, report.targetBytes)],
     [
@@ -19,6 +21,11 @@ export function diffText(report: DiffReport & { readonly path?: string; readonly
     ['workspace', isDryRun ? `about ${formatSize(report.spoolBytes)}` : undefined],
   ])
   return `${fields}\n${blobTable(report.blobs)}`
+}
+
+function volumesText(names: readonly string[] | undefined): string | undefined {
+  if (names === undefined) return undefined
+  return names.length < 2 ? names[0] : `${names.length}, ${names[0]} to ${names.at(-1)}`
 }
 
 /** What `tare apply` says in the end. */

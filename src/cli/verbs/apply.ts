@@ -20,7 +20,7 @@ export function defineApply(program: Command, execute: Execute): void {
       'Rebuilds the target of a delta file from the baseline: manifest, config and layers have the digests they had ' +
         'where the delta was made. Nothing is visible at the target before everything is verified.',
     )
-    .argument('<delta>', 'delta file')
+    .argument('<delta>', 'delta file, in one piece or in volumes; - for standard input')
     .argument('<baseline>', 'image that the delta builds on')
     .argument('<target>', 'where to write the image')
     .addOption(baselineOption())
@@ -33,11 +33,13 @@ export function defineApply(program: Command, execute: Execute): void {
       examples([
         ['Inside a registry', 'tare apply app.tare docker://mirror.example/app:v1 docker://mirror.example/app:v2'],
         ['Into what docker load reads', 'tare apply app.tare docker-archive:v1.tar docker-archive:v2.tar:app:v2'],
+        ['As it arrives', 'cat /media/*/app.tare.[0-9]* | tare apply - oci:app:v1 oci:app:v2'],
         ['Would it work?', 'tare apply --dry-run app.tare oci:app:v1 oci:app:v2'],
       ]),
     )
     .action((delta: string, baseline: string, target: string, values: ApplyOptionValues) =>
       execute(async (run) => {
+        run.standard.claimOutput(target)
         const [{ applyDelta, planApply }, { openDestination }, { openDelta, openSources, startCodecs }, { applyText }] =
           await Promise.all([
             import('../../delta/index.ts'),

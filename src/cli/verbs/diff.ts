@@ -1,8 +1,7 @@
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { examples, REFERENCE_HELP } from '../help.ts'
-import { baselineOption, parsePlatforms, platformOption } from '../image-options.ts'
+import { baselineOption, parsePlatforms, platformOption, splitOption } from '../image-options.ts'
 import { openContext } from '../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
 import type { Host } from '../host.ts'
@@ -14,6 +13,7 @@ interface DiffOptionValues extends RegistryOptionValues {
   readonly baseline?: readonly string[]
   readonly platform?: readonly string[]
   readonly dryRun?: boolean
+  readonly split?: number
 }
 
 /** `tare diff BASELINE TARGET DELTA` */
@@ -27,9 +27,13 @@ export function defineDiff(program: Command, execute: Execute): void {
     )
     .argument('<baseline>', 'image that the receiver has')
     .argument('<target>', 'image that the receiver shall get')
-    .argument('<delta>', 'file to write; an existing one is replaced when the new one is complete')
+    .argument(
+      '<delta>',
+      'file to write, or - for standard output; an existing one is replaced when the new one is complete',
+    )
     .addOption(baselineOption())
     .addOption(platformOption('take only this member of an index'))
+    .addOption(splitOption())
     .option('--dry-run', 'say what would be shipped and write nothing')
   addRegistryOptions(command, [])
     .addHelpText('after', REFERENCE_HELP)
@@ -41,23 +45,28 @@ export function defineDiff(program: Command, execute: Execute): void {
           'tare diff docker://registry.example/app:v1 docker://registry.example/app:v2 app.tare',
         ],
         ['The receiver has a second image that helps', 'tare diff --baseline oci:base oci:app:v1 oci:app:v2 app.tare'],
+        ['On FAT sticks or discs, in pieces', 'tare diff --split 4GB oci:app:v1 oci:app:v2 app.tare'],
+        ['Through a pipe', 'tare diff oci:app:v1 oci:app:v2 - | ssh host tare apply - oci:app:v1 oci:app:v2'],
         ['How large would it be?', 'tare diff --dry-run oci:app:v1 oci:app:v2 app.tare'],
       ]),
     )
     .action((baseline: string, target: string, delta: string, values: DiffOptionValues) =>
       execute(async (run) => {
+        if (values.dryRun !== true) run.standard.claimOutput(delta, true)
         const platforms = parsePlatforms(values.platform)
         const [
           { diffImages, planDiff },
           { openDestination, openSource },
           { RecipeCache },
           { deltaFile, openSources, startCodecs },
+          { writtenDelta },
           { diffText },
         ] = await Promise.all([
           import('../../delta/index.ts'),
           import('../../transport/index.ts'),
           import('../../recompress/index.ts'),
           import('../delta-tools.ts'),
+          import('../delta-output.ts'),
           import('../render/delta-text.ts'),
         ])
         const { signal, logger, onProgress, settings, host } = run
@@ -80,10 +89,10 @@ export function defineDiff(program: Command, execute: Execute): void {
           return { kind: 'summary', report, text: diffText(report) }
         }
         const kernels = resources.use(await startCodecs(run))
-        const file = resources.use(await openDestination(output, context))
+        const file = resources.use(await openDestination(output, { ...context, volumeBytes: values.split }))
         const recipes = new RecipeCache(recipeDirectory(host))
         const made = await diffImages(baselines, image, file, { ...options, kernels, recipes })
-        const report = { path: output.path, fileBytes: (await stat(output.path)).size, ...made }
+        const report = { ...(await writtenDelta(output, values.split !== undefined, run)), ...made }
         return { kind: 'summary', report, text: diffText(report) }
       }),
     )

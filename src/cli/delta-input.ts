@@ -1,0 +1,13 @@
+import { isArchivePresent, hasTransportPrefix, type OpenContext, STANDARD_STREAM } from '../transport/index.ts'
+import { checkIsFile } from './bare-path.ts'
+
+/**
+ * Makes sure that the argument for a delta leads to one, as far as names tell: a file, volumes, `-` or a reference.
+ *
+ * @throws {TareError} `FILE_NOT_FOUND`, `INVALID_ARCHIVE` for a bare path where none lies, with the image that may be
+ * meant; `VOLUME_MISSING`, `VOLUME_DAMAGED`
+ */
+export async function checkIsDelta(text: string, context: OpenContext): Promise<void> {
+  if (hasTransportPrefix(text) || text === STANDARD_STREAM || (await isArchivePresent(text))) return
+  await checkIsFile(text, 'a delta file', context)
+}
