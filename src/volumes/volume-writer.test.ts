@@ -96,6 +96,16 @@ suite('VolumeWriter', () => {
     assert.equal(await readFile(directory.join('x.002'), 'utf8'), 'EFG')
   })
 
+  test('replaces a set that is named by a path with dots', async () => {
+    await using directory = await temporaryDirectory()
+    for (const content of ['abcdef', 'ABCD']) {
+      await using writer = await VolumeWriter.create(`${directory.path}/./x`, 2)
+      await writer.write(0, text(content))
+      await writer.commit()
+    }
+    assert.deepEqual(await namesIn(directory), ['x.001', 'x.002', 'x.sha256'])
+  })
+
   test('changes nothing where a name is taken by a directory, or the run is aborted at the end', async () => {
     await using directory = await temporaryDirectory()
     await mkdir(directory.join('x.002'))

@@ -111,10 +111,9 @@ export class VolumeWriter implements OutputFile {
       for (const path of named) if (!replaced.has(path)) await rm(path, { force: true })
       throw error
     }
-    for (const name of before) {
-      const path = join(dirname(this.#path), name)
-      if (!paths.includes(path)) await rm(path, { force: true })
-    }
+    // By name: one path can be written in several ways.
+    const kept = new Set(paths.map((path) => basename(path)))
+    for (const name of before) if (!kept.has(name)) await rm(join(dirname(this.#path), name), { force: true })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
