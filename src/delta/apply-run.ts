@@ -169,7 +169,7 @@ export class ApplyRun implements AsyncDisposable {
       const copy = await copyImage(rebuilt, destination, { ...options, mountFrom: siblings(destination, written) })
       status = 'failed-invariant'
       await using result = await destination.reopen(copy.digest, options)
-      await checkWritten(delta, result, options)
+      if (result !== undefined) await checkWritten(delta, result, options)
       return { status: 'ok', copy }
     } catch (error) {
       options.signal?.throwIfAborted()
