@@ -13,9 +13,9 @@ import {
 } from '../../src/delta/index.ts'
 import { writeDiffahArchive } from '../../src/delta/diffah/write-diffah.ts'
 import { type ErrorCode, hasErrorCode } from '../../src/errors/index.ts'
-import type { Digest } from '../../src/oci/index.ts'
+import { type Descriptor, type Digest, MEDIA_TYPE } from '../../src/oci/index.ts'
 import { bytesSource, digestOf } from '../../src/stream/index.ts'
-import { openDestination, openSource } from '../../src/transport/index.ts'
+import { type ManifestContent, openDestination, openSource } from '../../src/transport/index.ts'
 import { createInlineRunner, type KernelRunner } from '../../src/workers/index.ts'
 import { sidecarIn, unpackArchive } from '../support/diffah-archive.ts'
 import { fixture } from '../support/fixtures.ts'
@@ -84,6 +84,35 @@ async function apply(
 async function digestAt(reference: string): Promise<Digest> {
   await using source = await openSource(reference)
   return (await source.resolve()).descriptor.digest
+}
+
+interface Content {
+  readonly descriptor: Descriptor
+  /** Left out of a blob that is not put. */
+  readonly bytes?: Uint8Array | undefined
+}
+
+function content(mediaType: string, text: string): ManifestContent {
+  const bytes = Buffer.from(text)
+  return { descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length }, bytes }
+}
+
+/** Writes a manifest of any config and layer. */
+async function writeManifest(reference: string, config: Content, layer: Content): Promise<void> {
+  const document = {
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPE.OCI_MANIFEST,
+    config: config.descriptor,
+    layers: [layer.descriptor],
+  }
+  const manifest = content(MEDIA_TYPE.OCI_MANIFEST, JSON.stringify(document))
+  await using destination = await openDestination(reference)
+  await destination.prepare?.({ blobs: [config.descriptor], manifests: [manifest] })
+  for (const { descriptor, bytes } of [config, layer]) {
+    if (bytes !== undefined) await destination.putBlob(descriptor, async () => bytesSource(bytes))
+  }
+  await destination.putManifest(manifest)
+  await destination.commit(manifest)
 }
 
 const origins = (report: DiffahReport, image = 0): readonly string[] =>
@@ -252,6 +281,18 @@ describe('diffDiffah()', () => {
     await refused(at('empty'))
     await refused(at('app2'), { baselines: [at('app1'), at('gzip1')] })
     await refused(at('app2'), { baselines: [] })
+    // Hashes of another kind, artifacts, layers that are left to their URLs.
+    const config = content(MEDIA_TYPE.OCI_CONFIG, '{"os":"linux","architecture":"amd64"}')
+    const layer = content(MEDIA_TYPE.OCI_LAYER, 'a layer of some kind')
+    const sha512 = { ...layer, descriptor: { ...layer.descriptor, digest: digestOf(layer.bytes, 'sha512') } }
+    await writeManifest(at('sha512'), config, sha512)
+    await refused(at('sha512'))
+    await writeManifest(at('artifact'), content('application/vnd.example.config', '{}'), layer)
+    await refused(at('artifact'))
+    const mediaType = 'application/vnd.oci.image.layer.nondistributable.v1.tar'
+    const foreign = { ...layer.descriptor, mediaType, urls: ['https://registry.example/layer'] }
+    await writeManifest(at('foreign'), config, { descriptor: foreign })
+    await refused(at('foreign'))
     assert.ok(!(await readdir(dir.path)).includes('x.tar'))
   })
 
