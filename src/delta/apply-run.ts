@@ -7,9 +7,9 @@ import type { KernelRunner } from '../workers/index.ts'
 import { planOf } from './apply-plan.ts'
 import type { ApplyImageResult, ApplyImageStatus, PlannedImage } from './apply.ts'
 import { BaselineSet, PlainLayerSpool } from './baseline-set.ts'
-import { withoutNeedlessPatches } from './blob-patch.ts'
 import { checkWritten } from './check-written.ts'
 import type { Delta } from './delta.ts'
+import { fitToBaseline } from './fit-to-baseline.ts'
 import { MemoryGate } from './memory-gate.ts'
 import { failedPreflight, type PreflightOptions, preflightDelta, type PreflightResult } from './preflight.ts'
 import { RebuiltSource } from './rebuilt-source.ts'
@@ -143,7 +143,7 @@ export class ApplyRun implements AsyncDisposable {
     let destination: ImageDestination | undefined
     try {
       const baseline = await BaselineSet.read(await task.baselines(), options, this.#shared)
-      delta = withoutNeedlessPatches(made, baseline)
+      delta = fitToBaseline(made, baseline)
       destination = await task.destination(delta.plan.target.digest)
       destination.checkManifestType(delta.plan.target.mediaType)
       const preflight = await preflightDelta(delta, baseline, { ...options, layerForm: destination.layerForm })

@@ -131,6 +131,20 @@ test('a gzip layer whose tar the baseline has, differently compressed, costs its
   assert.equal(await apply(dir.join('recompressed.tare'), [SAVE_V2], `oci:${dir.join('out')}:v2`), wanted)
 })
 
+test('a plain layer that the producer had compressed is taken from a baseline that has it plain', async () => {
+  await using dir = await temporaryDirectory()
+  const same = tarOf({ 'usr/data': 'same '.repeat(2000) })
+  await writeImage(`oci:${dir.join('gzip')}`, { layers: [same], compression: 'gzip' })
+  await writeImage(`oci:${dir.join('plain')}`, { layers: [same] })
+  const wanted = await writeImage(`oci:${dir.join('target')}`, { layers: [same, tarOf({ 'etc/new': 'new' })] })
+  const report = await diff([`oci:${dir.join('gzip')}`], `oci:${dir.join('target')}`, dir.join('d.tare'))
+  assert.ok(report.blobs.some((blob) => blob.origin === 'baseline-tar'))
+  for (const baseline of ['gzip', 'plain']) {
+    const digest = await apply(dir.join('d.tare'), [`oci:${dir.join(baseline)}`], `oci:${dir.join(`out-${baseline}`)}`)
+    assert.equal(digest, wanted.descriptor.digest)
+  }
+})
+
 test('a delta between equal images ships documents and configs alone', async () => {
   await using dir = await temporaryDirectory()
   const report = await diff([MULTI_V2], MULTI_V2, dir.join('nothing.tare'))
