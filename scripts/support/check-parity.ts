@@ -1,7 +1,7 @@
 import process from 'node:process'
-import { projectFile, projectFiles, readProjectFile } from './project.ts'
+import { projectFiles, readProjectFile } from './project.ts'
 import { checkProofs, parseParityPage } from './proofs.ts'
-import { runNamedTests } from './run-named-tests.ts'
+import { runTestFiles } from './run-test-files.ts'
 import { keepTestResults, readTestRecord, testRecordKey } from './test-record.ts'
 
 /** What the pages of parity are worth. */
@@ -13,8 +13,8 @@ export interface ParityReport {
 }
 
 /**
- * Holds every test that a parity page names against what it gives. Those that passed before, with everything as it is
- * now, are not run again.
+ * Holds every test that a parity page names against what it gives. Of files whose named tests all passed before, with
+ * everything as it is now, nothing is run again.
  */
 export async function checkParity(): Promise<ParityReport> {
   const pages = projectFiles('docs/parity.md', 'docs/parity/*.md').map((page) =>
@@ -22,14 +22,16 @@ export async function checkParity(): Promise<ParityReport> {
   )
   const proofs = pages.flatMap((page) => page.proofs)
   const key = testRecordKey()
-  const passed = readTestRecord(key).filter(({ outcome }) => outcome === 'passed')
-  const isKnown = new Set(passed.map(({ file, name }) => `${file}\n${name}`))
-  const ran = await runNamedTests(
-    proofs.filter(({ file, name }) => !isKnown.has(`${file}\n${name}`)),
-    projectFile(''),
+  const known = readTestRecord(key)
+  const passed = new Set(
+    known.filter(({ outcome }) => outcome === 'passed').map(({ file, name }) => `${file}\n${name}`),
   )
+  const unknown = proofs.filter(({ file, name }) => !passed.has(`${file}\n${name}`))
+  const files = [...new Set(unknown.map(({ file }) => file))]
+  const ran = await runTestFiles(files)
   keepTestResults(key, ran)
-  const { problems, notProvenHere } = checkProofs(proofs, [...passed, ...ran], process.env['REQUIRE_PEERS'] === '1')
+  const results = [...known.filter(({ file }) => !files.includes(file)), ...ran]
+  const { problems, notProvenHere } = checkProofs(proofs, results, process.env['REQUIRE_PEERS'] === '1')
   return {
     problems: [...pages.flatMap((page) => page.problems), ...problems],
     proofCount: proofs.length,

@@ -25,7 +25,8 @@ export interface ProofReport {
 
 const PROOF = /^`((?:src|test|scripts)\/\S+\.test\.ts)` › (.+)$/
 const NO_PROOF = /^none: \S/i
-const PEERS = 'test/peers/'
+/** Where tests against programs of others lie. */
+export const PEER_TESTS = 'test/peers/'
 
 /**
  * Reads the tables of a page whose last column is headed `proof`. Such a cell names tests, separated by `<br>`, each as
@@ -103,7 +104,7 @@ export function checkProofs(
     const text = `${proof.where}: ${proof.file}${NAME_SEPARATOR}${proof.name}`
     if (found.length === 0) problems.push(`${text} ${absence(proof, results)}`)
     else if (found.some(({ outcome }) => outcome === 'failed')) problems.push(`${text} fails`)
-    else if (skipped !== undefined && proof.file.startsWith(PEERS) && !requiresPeers) notProvenHere.push(proof)
+    else if (skipped !== undefined && proof.file.startsWith(PEER_TESTS) && !requiresPeers) notProvenHere.push(proof)
     else if (skipped !== undefined) {
       problems.push(`${text} was skipped${skipped.reason === undefined ? '' : `: ${skipped.reason}`}`)
     }

@@ -17,7 +17,7 @@ export function bundleText(
   const mayShrink = isDryRun && images.some((image) => image.blobs.some((blob) => blob.origin === 'patch'))
   const fields = formatFields([
     ['images', String(images.length)],
-    ['delta', path ?? 'not written (dry run)'],
+    [isDryRun ? 'delta' : 'wrote', path ?? 'not written (dry run)'],
     ['digest', digest],
     ['signature', report.signature?.path],
     ['file', fileBytes === undefined ? undefined : share(fileBytes, targetBytes)],

@@ -4,6 +4,7 @@ import type { SignatureReport } from '../make-delta.ts'
 import { formatPercent, formatSize } from '../format/size.ts'
 import { formatFields, formatTable } from '../format/table.ts'
 import { shortId } from '../progress/renderer.ts'
+import { layerCountsText } from './layer-counts.ts'
 import { signerText } from './verify-text.ts'
 
 /** What `tare diff` says in the end. */
@@ -18,7 +19,7 @@ export function diffText(
   const fields = formatFields([
     ['target', `${report.target.reference}, ${report.target.digest}`],
     ...report.baselines.map(({ reference, digest }) => ['baseline', `${reference}, ${digest}`] as const),
-    ['delta', report.path ?? 'not written (dry run)'],
+    [isDryRun ? 'delta' : 'wrote', report.path ?? 'not written (dry run)'],
     ['digest', report.digest],
     ['signature', report.signature?.path],
     ['file', report.fileBytes === undefined ? undefined : share(report.fileBytes, report.targetBytes)],
@@ -45,9 +46,10 @@ export function applyText(
   return formatFields([
     ['delta', `${report.delta.reference}, ${report.delta.digest}`],
     ['signed by', report.signature === undefined ? undefined : signerText(report.signature.signer)],
-    ['target', copy === undefined ? 'not written (dry run)' : copy.destination],
+    copy === undefined ? ['target', 'not written (dry run)'] : ['wrote', copy.destination],
     ['digest', copy?.digest ?? report.target.digest],
     ['size', formatSize(report.targetBytes)],
+    ['layers', layerCountsText(report.blobs)],
     ['from the delta', formatSize(report.deltaBytes)],
     ['from baselines', `${formatSize(report.baselineBytes)} of layers read`],
     ['there already', copy === undefined || copy.savedBytes === 0 ? undefined : formatSize(copy.savedBytes)],
