@@ -1,11 +1,16 @@
-import type { ByteSource } from '../stream/index.ts'
-
 /** A stream of the process that text goes to. */
 export interface HostStream {
   write(bytes: string | Uint8Array, done?: (error?: Error | null) => void): boolean
   readonly isTTY?: boolean | undefined
   readonly columns?: number | undefined
   readonly rows?: number | undefined
+}
+
+/** Standard input of the process. */
+export interface HostInput extends AsyncIterable<Uint8Array> {
+  readonly isTTY?: boolean | undefined
+  /** Ends a read that waits. */
+  destroy?(): unknown
 }
 
 /** Time as the renderers see it. */
@@ -21,10 +26,9 @@ export interface Clock {
  * in their own.
  */
 export interface Host {
+  readonly stdin: HostInput
   readonly stdout: HostStream
   readonly stderr: HostStream
-  /** Standard input; opened when it is called. */
-  openStdin(): ByteSource
   readonly env: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
   /** Processors that this process may use. */

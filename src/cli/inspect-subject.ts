@@ -2,7 +2,7 @@ import { TareError } from '../errors/index.ts'
 import type { InspectOptions } from '../image/index.ts'
 import { readAllBytes } from '../stream/index.ts'
 import type { ImageSource, OpenContext } from '../transport/index.ts'
-import { checkIsFile } from './bare-path.ts'
+import { checkIsDelta } from './delta-input.ts'
 import { openArchive, openSubject } from './open-deltas.ts'
 import { deltaText } from './render/inspect-text.ts'
 import { imageText } from './render/image-text.ts'
@@ -23,8 +23,7 @@ export async function inspectSubject(
 ): Promise<VerbResult> {
   await using resources = new AsyncDisposableStack()
   if (form !== 'report') {
-    const { hasTransportPrefix } = await import('../transport/index.ts')
-    if (!hasTransportPrefix(subject)) await checkIsFile(subject, 'a delta file', context)
+    await checkIsDelta(subject, context)
     const archive = await openArchive(subject, context, resources)
     if (archive.format === 'tare') return { kind: 'bytes', bytes: await bytesOf(archive.source, form, options) }
     if (form === 'raw') return { kind: 'bytes', bytes: archive.archive.sidecarBytes }

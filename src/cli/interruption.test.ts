@@ -14,9 +14,9 @@ function testHost(): TestHost {
   const exits: number[] = []
   const stream = { write: () => true }
   return {
+    stdin: { async *[Symbol.asyncIterator]() {} },
     stdout: stream,
     stderr: stream,
-    openStdin: async function* () {},
     env: {},
     clock: { now: () => 0, schedule: () => () => {} },
     cpus: 1,

@@ -10,9 +10,12 @@ import type { Host } from './host.ts'
 setFlagsFromString('--semi-space-growth-factor=1')
 
 const host: Host = {
+  // Looked at by the verbs that read it alone: a mere look opens it.
+  get stdin() {
+    return process.stdin
+  },
   stdout: process.stdout,
   stderr: process.stderr,
-  openStdin: () => process.stdin,
   env: process.env,
   cpus: availableParallelism(),
   // Without a bound it is 0, or more than there is.

@@ -2,7 +2,7 @@ import type { DeltaSet, DiffahArchive } from '../delta/index.ts'
 import { hasErrorCode } from '../errors/index.ts'
 import type { VerifiedSignature } from '../sign/index.ts'
 import type { ImageSource, ManifestContent, OpenContext, TransportReference } from '../transport/index.ts'
-import { checkIsFile } from './bare-path.ts'
+import { checkIsDelta } from './delta-input.ts'
 import type { Verification } from './verification-policy.ts'
 
 /** An archive of deltas that was opened; nothing of it is parsed before it is read. */
@@ -54,7 +54,7 @@ export async function openSubject(
 ): Promise<OpenedSubject> {
   const { hasTransportPrefix } = await import('../transport/index.ts')
   const mustBeDelta = !hasTransportPrefix(subject)
-  if (mustBeDelta) await checkIsFile(subject, 'a delta file', context)
+  if (mustBeDelta) await checkIsDelta(subject, context)
   const archive = await openArchive(subject, context, resources)
   const verified = await verifyArchive(archive, verification, context)
   const signature = verified?.signature
@@ -72,26 +72,22 @@ export async function openArchive(
   context: OpenContext,
   resources: AsyncDisposableStack,
 ): Promise<OpenedArchive> {
-  const { hasTransportPrefix, openSource, parseReferenceOnDisk } = await import('../transport/index.ts')
+  const { archiveSourceIn, hasTransportPrefix, openSource, parseReferenceOnDisk, TarArchive } = await import(
+    '../transport/index.ts'
+  )
   const reference = hasTransportPrefix(text)
     ? await parseReferenceOnDisk(text)
     : ({ transport: 'oci-archive', path: text } as const)
-  if (reference.transport === 'oci-archive' && reference.pick === undefined) {
-    const archive = await openDiffah(reference.path, context)
-    if (archive !== undefined) return { format: 'diffah', path: reference.path, archive: resources.use(archive) }
+  if (reference.transport !== 'oci-archive' || reference.pick !== undefined) {
+    return { format: 'tare', reference, source: resources.use(await openSource(reference, context)) }
   }
-  return { format: 'tare', reference, source: resources.use(await openSource(reference, context)) }
-}
-
-/** An archive of diffah; undefined for another one. */
-async function openDiffah(path: string, context: OpenContext): Promise<DiffahArchive | undefined> {
-  const { openDiffahArchive } = await import('../delta/index.ts')
-  try {
-    return await openDiffahArchive(path, context)
-  } catch (error) {
-    if (hasErrorCode(error, 'NOT_A_DELTA')) return undefined
-    throw error
-  }
+  // Opened once, whatever it turns out to be: standard input can't be read again.
+  const { path } = reference
+  const files = resources.use(await TarArchive.open(path, { ...context, otherwise: `oci:${path}` }))
+  const { diffahArchiveIn } = await import('../delta/index.ts')
+  const archive = await diffahArchiveIn(path, files)
+  if (archive !== undefined) return { format: 'diffah', path, archive }
+  return { format: 'tare', reference, source: archiveSourceIn(reference, files) }
 }
 
 /** What was verified, to be read and nothing else: a tag may move, and a file be replaced, in the meantime. */

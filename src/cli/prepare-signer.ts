@@ -43,6 +43,10 @@ export async function prepareSigner(
   const http = new HttpClient({ environment: host.env, userAgent: `tare/${tareVersion()}` })
   const options: SignOptions = { http, rekorUrl, timestampUrl, trustedRoot, signal, logger }
   const dispose = (): Promise<void> => http.close()
+  if (rekorUrl?.href === PUBLIC_REKOR_URL.href) {
+    const what = keyPath === undefined ? 'the identity that signs' : 'the signature with its public key'
+    logger.warn(`${what} is published for good at ${rekorUrl.host}`)
+  }
   if (keyPath !== undefined) {
     const key = await openKey(run, keyPath, values.signKeyPasswordStdin === true)
     const { keySigner } = await import('../sign/index.ts')
@@ -52,9 +56,6 @@ export async function prepareSigner(
   const identityToken = await findIdentityToken(run, values.identityToken, http)
   const { keylessSigner } = await import('../sign/index.ts')
   const signer = keylessSigner({ identityToken, fulcioUrl, http, signal, logger })
-  if (rekorUrl?.href === PUBLIC_REKOR_URL.href) {
-    logger.warn(`the identity that signs is published for good at ${PUBLIC_REKOR_URL.host}`)
-  }
   return { signer, key: undefined, options, [Symbol.asyncDispose]: dispose }
 }
 

@@ -3,11 +3,14 @@ import type { Logger, OperationOptions } from '../stream/index.ts'
 import type { Settings } from './global-options.ts'
 import type { Host } from './host.ts'
 import type { ProgressRenderer } from './progress/renderer.ts'
+import type { StandardStreams } from './standard-streams.ts'
 
 /** What a verb gets for its work: the settings, and the options that every operation below understands. */
 export interface Run {
   readonly settings: Settings
   readonly host: Host
+  /** What `-` stands for. */
+  readonly standard: StandardStreams
   readonly signal: AbortSignal
   readonly logger: Logger
   readonly onProgress: NonNullable<OperationOptions['onProgress']>
@@ -40,8 +43,15 @@ export type VerbResult =
 export type Execute = (work: (run: Run) => Promise<VerbResult>) => Promise<void>
 
 /** The run that goes with settings, a renderer and a signal. */
-export function createRun(host: Host, settings: Settings, renderer: ProgressRenderer, signal: AbortSignal): Run {
+export function createRun(
+  host: Host,
+  settings: Settings,
+  renderer: ProgressRenderer,
+  standard: StandardStreams,
+  signal: AbortSignal,
+): Run {
   return {
+    standard,
     settings,
     host,
     signal,

@@ -21,8 +21,12 @@ export interface ImageTask {
   readonly name: string
   /** Called once, for the preflight. */
   readonly baselines: () => Promise<readonly ImageSource[]>
-  /** Called once, for the preflight. */
-  readonly destination: () => Promise<ImageDestination>
+  /**
+   * Called once, for the preflight.
+   *
+   * @param target - digest of what will be written
+   */
+  readonly destination: (target: Digest) => Promise<ImageDestination>
 }
 
 /** A delta and what to do with it. */
@@ -140,7 +144,7 @@ export class ApplyRun implements AsyncDisposable {
     try {
       const baseline = await BaselineSet.read(await task.baselines(), options, this.#shared)
       delta = withoutNeedlessPatches(made, baseline)
-      destination = await task.destination()
+      destination = await task.destination(delta.plan.target.digest)
       destination.checkManifestType(delta.plan.target.mediaType)
       const preflight = await preflightDelta(delta, baseline, { ...options, layerForm: destination.layerForm })
       const ready = preflight.status === 'ok' ? { baseline, destination } : undefined
@@ -165,7 +169,7 @@ export class ApplyRun implements AsyncDisposable {
       const copy = await copyImage(rebuilt, destination, { ...options, mountFrom: siblings(destination, written) })
       status = 'failed-invariant'
       await using result = await destination.reopen(copy.digest, options)
-      await checkWritten(delta, result, options)
+      if (result !== undefined) await checkWritten(delta, result, options)
       return { status: 'ok', copy }
     } catch (error) {
       options.signal?.throwIfAborted()

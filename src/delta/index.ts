@@ -31,6 +31,7 @@ export {
   type Comparison,
   type ComparisonTools,
   DiffahArchive,
+  diffahArchiveIn,
   diffDiffah,
   type DiffahOptions,
   type DiffahReport,

@@ -91,6 +91,15 @@ export const ERROR_CATALOGUE = {
   CORRUPT_GZIP: { category: 'content', meaning: 'A gzip stream is damaged or cut off' },
   CORRUPT_ZSTD: { category: 'content', meaning: 'A Zstandard stream is damaged or cut off' },
   CORRUPT_TAR: { category: 'content', meaning: 'A tar archive is damaged or cut off' },
+  FILE_INCOMPLETE: {
+    category: 'content',
+    meaning: 'A file was copied in part: it is empty, is cut off or ends in zeros',
+  },
+  VOLUME_MISSING: { category: 'content', meaning: 'Volumes of an archive that was split are not there' },
+  VOLUME_DAMAGED: {
+    category: 'content',
+    meaning: 'Volumes of an archive that was split have other bytes or another size than when they were written',
+  },
   UNSAFE_PATH: { category: 'content', meaning: 'A name in an archive would leave the directory it belongs to' },
   INVALID_ARCHIVE: {
     category: 'content',

@@ -2,6 +2,8 @@ import type { TransparencyLogEntry } from '@sigstore/bundle'
 import { hasErrorCode } from '../errors/index.ts'
 import type { HttpResponse } from '../http/index.ts'
 import { type DocumentNode, parseJson, readDocument } from '../oci/index.ts'
+import type { SignatureMaker } from './bundle.ts'
+import { uploadToRekorTiles } from './rekor-tiles.ts'
 import { nonsense, postJson, readJsonAnswer, refusal, type ServiceOptions, serviceUrl } from './signing-service.ts'
 
 /** The public log of the sigstore project. */
@@ -12,8 +14,7 @@ export interface LoggedEnvelope {
   readonly payloadType: string
   readonly payload: Uint8Array
   readonly signature: Uint8Array
-  /** The public key or certificate that goes with the signature, PEM. */
-  readonly verifierPem: string
+  readonly maker: SignatureMaker
 }
 
 const SERVICE = 'Rekor'
@@ -21,11 +22,12 @@ const MAX_HASHES = 64
 const MAX_BODY_BYTES = 1024 * 1024
 
 /**
- * Puts a signed envelope into a Rekor log (API version 1) and brings back the proof: the log's promise with its time, and
- * the inclusion proof. An envelope that is in the log already is fetched. What came back is for this envelope, but
- * whether the proof holds is for the verifier to say.
+ * Puts a signed envelope into a Rekor log and brings back the proof. A log of version 1 gives a promise with its time, and
+ * the inclusion proof; one of version 2, which is asked where there is no version 1, the inclusion proof alone. An
+ * envelope that is in the log already is fetched. What came back is for this envelope, but whether the proof holds is for
+ * the verifier to say.
  *
- * @throws {TareError} `SIGNING_SERVICE`, `NETWORK`, `TLS`
+ * @throws {TareError} `SIGNING_SERVICE`, `NETWORK`, `TLS`; `INVALID_KEY` for a key that the log does not take
  * @see https://github.com/sigstore/rekor/blob/v1.3.10/openapi.yaml
  */
 export async function uploadToRekor(
@@ -35,6 +37,10 @@ export async function uploadToRekor(
 ): Promise<TransparencyLogEntry> {
   const url = serviceUrl(base, 'api/v1/log/entries')
   let response = await postJson(url, proposedEntry(envelope), options)
+  if (response.status === 404) {
+    await response.discard()
+    return uploadToRekorTiles(base, envelope, options)
+  }
   if (response.status === 409) response = await fetchKnownEntry(response, url, options)
   if (response.status !== 201 && response.status !== 200) throw await refusal(response, SERVICE)
   const entry = readEntry(await readJsonAnswer(response, SERVICE), url)
@@ -43,13 +49,13 @@ export async function uploadToRekor(
 }
 
 /** @see https://github.com/sigstore/rekor/blob/v1.3.10/pkg/types/dsse/v0.0.1/dsse_v0_0_1_schema.json */
-function proposedEntry({ payloadType, payload, signature, verifierPem }: LoggedEnvelope): unknown {
+function proposedEntry({ payloadType, payload, signature, maker }: LoggedEnvelope): unknown {
   const envelope = JSON.stringify({
     payloadType,
     payload: Buffer.from(payload).toString('base64'),
     signatures: [{ keyid: '', sig: Buffer.from(signature).toString('base64') }],
   })
-  const verifiers = [Buffer.from(verifierPem).toString('base64')]
+  const verifiers = [Buffer.from(maker.pem).toString('base64')]
   return { apiVersion: '0.0.1', kind: 'dsse', spec: { proposedContent: { envelope, verifiers } } }
 }
 

@@ -1,6 +1,6 @@
 import type { TransparencyLogEntry } from '@sigstore/bundle'
 import { TareError } from '../errors/index.ts'
-import type { HttpClient } from '../http/index.ts'
+import { type HttpClient, printableUrl } from '../http/index.ts'
 import type { Digest } from '../oci/index.ts'
 import type { OperationOptions } from '../stream/index.ts'
 import { formatBundle, makeBundle, type SignatureMaker } from './bundle.ts'
@@ -53,8 +53,9 @@ export async function signDigest(digest: Digest, signer: Signer, options: SignOp
   const logEntries: TransparencyLogEntry[] = []
   if (timestampUrl !== undefined) timestamps.push(await requestTimestamp(timestampUrl, signature, services(options)))
   if (rekorUrl !== undefined) {
-    const envelope = { payloadType, payload, signature, verifierPem: maker.pem }
+    const envelope = { payloadType, payload, signature, maker }
     logEntries.push(await uploadToRekor(rekorUrl, envelope, services(options)))
+    requireTime(signer, logEntries, timestamps, rekorUrl)
   }
   const parts = { payloadType, payload, signature, maker, logEntries, timestamps }
   const bundle = formatBundle(makeBundle(parts))
@@ -98,6 +99,20 @@ function checkHolds(
 
 function verify(digest: Digest, bundle: Uint8Array, policy: VerificationPolicy): VerifiedSignature {
   return verifyBundle(bundle, { digest }, policy, 'just made')
+}
+
+/** Logs of version 2 vouch for no time, so one of them alone is no witness. */
+function requireTime(
+  { kind }: Signer,
+  logEntries: readonly TransparencyLogEntry[],
+  timestamps: readonly Uint8Array[],
+  rekorUrl: URL,
+): void {
+  const isTimed = timestamps.length > 0 || logEntries.some((entry) => entry.inclusionPromise !== undefined)
+  if (kind === 'key' || isTimed) return
+  throw new TareError('INVALID_ARGUMENT', `the log at ${printableUrl(rekorUrl)} vouches for no time`, {
+    hint: 'A keyless signature needs a timestamp authority with it: give --timestamp-url',
+  })
 }
 
 /** The certificate of a keyless signature is good for minutes, and nobody would know that it was used within them. */

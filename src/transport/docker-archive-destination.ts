@@ -15,7 +15,8 @@ import {
   parseManifestDocument,
 } from '../oci/index.ts'
 import { abortable, bytesSource, type OperationOptions, readAllBytes, verified, verifyBytes } from '../stream/index.ts'
-import { checkReplaceable } from './directory.ts'
+import { STANDARD_STREAM } from './archive-input.ts'
+import { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
 import { MAX_CONFIG_BYTES, openDockerArchiveSource } from './docker-archive-source.ts'
 import { dockerManifestBytes, synthesiseManifest } from './docker-manifest.ts'
 import { LayerQueue, layerName } from './layer-queue.ts'
@@ -31,12 +32,6 @@ import type {
   PutOutcome,
 } from './transport.ts'
 
-/** Options of {@link openDockerArchiveDestination}. */
-export interface DockerArchiveDestinationOptions {
-  /** Where layers wait for their turn. @default the system's temporary directory */
-  readonly workdir?: string | undefined
-}
-
 /**
  * Opens `docker-archive:FILE` for writing. It holds one image; the file is made anew and replaces an old one at the
  * commit. Layers lie in it plain and in their order; one that comes before its turn waits in the working directory.
@@ -46,7 +41,7 @@ export interface DockerArchiveDestinationOptions {
  */
 export async function openDockerArchiveDestination(
   reference: DockerArchiveReference,
-  options: DockerArchiveDestinationOptions = {},
+  options: ArchiveOutputOptions = {},
 ): Promise<ImageDestination> {
   const { pick } = reference
   if (pick?.kind === 'position') {
@@ -55,9 +50,9 @@ export async function openDockerArchiveDestination(
       hint: 'A docker archive is written with a name, or none',
     })
   }
-  await checkReplaceable(reference.path)
+  const writer = new TarWriter(reference.path, await archiveOutput(reference.path, options))
   const repoTags = pick === undefined ? [] : [pick.name]
-  return new DockerArchiveDestination(reference, repoTags, new TarWriter(reference.path), options.workdir)
+  return new DockerArchiveDestination(reference, repoTags, writer, options.workdir)
 }
 
 class DockerArchiveDestination implements ImageDestination {
@@ -145,7 +140,7 @@ class DockerArchiveDestination implements ImageDestination {
     const image = { config: configName, repoTags: this.#repoTags, layers: config.diffIds.map(layerName) }
     await this.#writer.append('manifest.json', bytesSource(dockerManifestBytes(image)))
     options.signal?.throwIfAborted()
-    await this.#writer.commit()
+    await this.#writer.commit(options)
     return { digest: synthesiseManifest(config.bytes, layers).descriptor.digest }
   }
 
@@ -154,8 +149,10 @@ class DockerArchiveDestination implements ImageDestination {
     await this.#writer[Symbol.asyncDispose]()
   }
 
-  reopen(): Promise<ImageSource> {
-    return openDockerArchiveSource({ transport: 'docker-archive', path: this.#path })
+  async reopen(): Promise<ImageSource | undefined> {
+    return this.#path === STANDARD_STREAM
+      ? undefined
+      : openDockerArchiveSource({ transport: 'docker-archive', path: this.#path })
   }
 
   #checkManifest({ descriptor, bytes }: ManifestContent): Manifest {

@@ -1,8 +1,10 @@
 /** Transports: from a reference to where an image is read or written; and the files of archives. */
-export { checkReplaceable } from './directory.ts'
+export { isArchivePresent, STANDARD_STREAM } from './archive-input.ts'
+export { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
 export { layoutBlobPath } from './layout-source.ts'
 export { type NamedFiles, readNamedFile } from './named-files.ts'
 export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
+export { archiveSourceIn } from './oci-archive.ts'
 export { openVerifiedBlob } from './open-verified.ts'
 export {
   type DirectoryReference,

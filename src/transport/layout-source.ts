@@ -10,7 +10,14 @@ import {
   type ManifestDocument,
   parseManifestDocument,
 } from '../oci/index.ts'
-import { abortable, type ByteSource, type OperationOptions, verifyBytes } from '../stream/index.ts'
+import {
+  abortable,
+  type ByteSource,
+  type ExpectedContent,
+  type OperationOptions,
+  verifyBytes,
+} from '../stream/index.ts'
+import { checkSuspect } from './incomplete-archive.ts'
 import { checkLayoutFile, MAX_INDEX_BYTES, parseLayoutIndex, pickEntry } from './layout-index.ts'
 import { type NamedFiles, readNamedFile } from './named-files.ts'
 import { formatTransportReference, type LayoutReference } from './reference-text.ts'
@@ -51,16 +58,19 @@ export class LayoutSource implements ImageSource {
   async readManifest(descriptor: Descriptor, options: OperationOptions = {}): Promise<Uint8Array> {
     options.signal?.throwIfAborted()
     const bytes = await this.#manifestBytes(descriptor.digest)
-    if (bytes === undefined) throw this.#absent(descriptor.digest)
-    verifyBytes(bytes, descriptor, `manifest ${descriptor.digest} of ${this.reference}`)
+    if (bytes === undefined) throw await this.#absent(descriptor.digest)
+    await this.#verify(bytes, descriptor)
     return bytes
   }
 
   async openBlob(descriptor: Descriptor, options: OpenBlobOptions = {}): Promise<ByteSource> {
     options.signal?.throwIfAborted()
     const name = layoutBlobPath(descriptor.digest)
-    if ((await this.#files.sizeOf(name)) === undefined) throw this.#absent(descriptor.digest)
-    return abortable(this.#files.open(name, options.offset), options.signal)
+    if ((await this.#files.sizeOf(name)) === undefined) throw await this.#absent(descriptor.digest)
+    const open = (offset?: number): ByteSource => abortable(this.#files.open(name, offset), options.signal)
+    const reason = await this.#files.whyIncomplete?.(name)
+    if (reason !== undefined) await checkSuspect(open(), descriptor, reason)
+    return open(options.offset)
   }
 
   async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
@@ -105,6 +115,8 @@ export class LayoutSource implements ImageSource {
     const index = await readNamedFile(this.#files, 'index.json', MAX_INDEX_BYTES, this.reference)
     if (index !== undefined) return parseLayoutIndex(index, this.reference)
     const isOther = (await this.#files.sizeOf('manifest.json')) !== undefined
+    const reason = isOther ? undefined : await this.#files.whyIncomplete?.('index.json')
+    if (reason !== undefined) throw reason
     throw new TareError('INVALID_ARCHIVE', `${this.reference} is not an OCI layout: it has no index.json`, {
       hint: isOther ? `It has a manifest.json: try ${this.#otherwise}` : undefined,
     })
@@ -114,7 +126,7 @@ export class LayoutSource implements ImageSource {
   async #member(digest: Digest): Promise<ManifestContent> {
     const bytes = await this.#manifestBytes(digest)
     if (bytes === undefined) throw new TareError('NOT_FOUND', `${this.reference} does not exist`)
-    verifyBytes(bytes, { digest }, `manifest ${digest} of ${this.reference}`)
+    await this.#verify(bytes, { digest })
     const { mediaType } = parseManifestDocument(bytes, { subject: `manifest ${digest}` })
     return { descriptor: bareDescriptor({ mediaType, digest, size: bytes.length }), bytes }
   }
@@ -123,7 +135,16 @@ export class LayoutSource implements ImageSource {
     return readNamedFile(this.#files, layoutBlobPath(digest), MAX_MANIFEST_BYTES, this.reference)
   }
 
-  #absent(digest: Digest): TareError {
-    return new TareError('BLOB_NOT_FOUND', `${this.reference} has no blob ${digest}`)
+  async #verify(bytes: Uint8Array, expected: ExpectedContent): Promise<void> {
+    try {
+      verifyBytes(bytes, expected, `manifest ${expected.digest} of ${this.reference}`)
+    } catch (error) {
+      throw (await this.#files.whyIncomplete?.(layoutBlobPath(expected.digest))) ?? error
+    }
+  }
+
+  async #absent(digest: Digest): Promise<TareError> {
+    const reason = await this.#files.whyIncomplete?.(layoutBlobPath(digest))
+    return reason ?? new TareError('BLOB_NOT_FOUND', `${this.reference} has no blob ${digest}`)
   }
 }

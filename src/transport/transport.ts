@@ -131,11 +131,12 @@ export interface ImageDestination extends AsyncDisposable {
    */
   commit(root: ManifestContent, options?: OperationOptions): Promise<CommitResult>
   /**
-   * Opens what was committed, to be read back: by its name where it has one, so that the name is proven too.
+   * Opens what was committed, to be read back: by its name where it has one, so that the name is proven too. Undefined
+   * where it can't be read any more: it went to standard output.
    *
    * @param digest - what the commit gave
    */
-  reopen(digest: Digest, options?: OperationOptions): Promise<ImageSource>
+  reopen(digest: Digest, options?: OperationOptions): Promise<ImageSource | undefined>
 }
 
 /** What is about to be written to a destination. */

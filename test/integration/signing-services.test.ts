@@ -336,6 +336,30 @@ describe('signDigest() with a key and a log', () => {
     await assert.rejects(signByKey(services, { trustedRoot: others.trustedRoot }), { code: 'LOG_PROOF_INVALID' })
   })
 
+  test('a log of version 2 proves inclusion, and no time', async () => {
+    await using services = await startSigstore({ logVersion: 2 })
+    const { trustedRoot, timestampUrl } = services
+    const { bundle } = await signByKey(services, { trustedRoot })
+    const wanted = { kind: 'key', key: KEY.publicKey, trustedRoot, logThreshold: 1 } as const
+    const { logEntries, times } = verifyBundle(bundle, { digest: DIGEST }, wanted, 'the test')
+    assert.equal(logEntries.length, 1)
+    assert.equal(logEntries[0]?.integratedTime, undefined)
+    assert.deepEqual(times, [])
+    await assert.rejects(signKeyless(services, { trustedRoot }), { code: 'INVALID_ARGUMENT' })
+    const stamped = await signKeyless(services, { trustedRoot, timestampUrl })
+    assert.equal(verify(stamped.bundle, policyOf(services)).times.length, 1)
+    const unstamped = withMaterial(stamped.bundle, () => ({ timestampVerificationData: { rfc3161Timestamps: [] } }))
+    assert.throws(() => verify(unstamped, policyOf(services)), { code: 'LOG_PROOF_INVALID' })
+    const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })
+    await using http = patient()
+    const signer = keySigner(await readPrivateKey(Buffer.from(pem), 'the key'))
+    await assert.rejects(signDigest(DIGEST, signer, { http, rekorUrl: services.rekorUrl }), { code: 'INVALID_KEY' })
+    for (const body of ['{}', '[]', JSON.stringify({ logIndex: 'x' })]) {
+      services.answerNext('/rekor/api/v2/log/entries', { status: 201, body })
+      await assert.rejects(signByKey(services), { code: 'SIGNING_SERVICE' })
+    }
+  })
+
   for (const [what, answer] of [
     ['an error', { status: 500, body: '{"code":500,"message":"out of order"}' }],
     ['a web page', { status: 201, body: '<html>' }],

@@ -99,13 +99,14 @@ describe('cosign', () => {
     return { directory, reference, descriptor, name, cosign, [Symbol.asyncDispose]: () => owned.disposeAsync() }
   }
 
-  async function makeKey(kind: string, { path, join }: TemporaryDirectory): Promise<string> {
+  async function makeKey(kind: string, directory: TemporaryDirectory): Promise<string> {
+    const cwd = directory.path
     const algorithm =
       kind === 'rsa' ? ['-algorithm', 'RSA'] : kind === 'ed25519' ? ['-algorithm', 'ed25519'] : undefined
     const args = algorithm ?? ['-algorithm', 'EC', '-pkeyopt', `ec_paramgen_curve:${kind}`]
-    await runPeer('openssl', ['genpkey', ...args, '-out', 'key.pem'], { cwd: path })
-    await runPeer('openssl', ['pkey', '-in', 'key.pem', '-pubout', '-out', 'key.pub'], { cwd: path })
-    return join('key.pem')
+    await runPeer('openssl', ['genpkey', ...args, '-out', 'key.pem'], { cwd })
+    await runPeer('openssl', ['pkey', '-in', 'key.pem', '-pubout', '-out', 'key.pub'], { cwd })
+    return directory.join('key.pem')
   }
 
   async function signAndAttach(

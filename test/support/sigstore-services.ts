@@ -34,6 +34,8 @@ export interface SigstoreServicesOptions {
   readonly logTime?: Date | undefined
   /** Leaves the proof of inclusion, or the promise, out of what the log answers. */
   readonly without?: 'proof' | 'promise' | undefined
+  /** Version of the log's API. @default 1 */
+  readonly logVersion?: 1 | 2 | undefined
 }
 
 /** An identity token of nobody's making: the services look at its claims alone. */
@@ -44,7 +46,13 @@ export function identityToken(claims: Readonly<Record<string, unknown>>): string
 
 /** What Rekor answers, as far as it is touched here. */
 interface LoggedEntry {
-  readonly verification: { inclusionProof?: object; signedEntryTimestamp?: string }
+  readonly body: string
+  readonly logIndex: number
+  readonly logID: string
+  readonly verification: {
+    inclusionProof?: { readonly rootHash: string; readonly treeSize: number; readonly checkpoint: string }
+    signedEntryTimestamp?: string
+  }
 }
 
 /** Starts the services of `@sigstore/mock` behind real HTTP. */
@@ -80,6 +88,26 @@ export async function startSigstore(options: SigstoreServicesOptions = {}): Prom
     uploaded.set(proposed, uuid)
     return { status: 201, body: text, headers: { 'content-type': 'application/json', etag: uuid } }
   }
+  const uploadToTiles = async (body: Buffer): Promise<ScriptedAnswer> => {
+    const entry = (await log.log(tilesEntry(JSON.parse(body.toString())))) as Record<string, LoggedEntry>
+    const [stored] = Object.values(entry)
+    const base64 = (hex = ''): string => Buffer.from(hex, 'hex').toString('base64')
+    const proof = stored?.verification.inclusionProof
+    const answer = {
+      logIndex: String(stored?.logIndex),
+      logId: { keyId: base64(stored?.logID) },
+      kindVersion: { kind: 'hashedrekord', version: '0.0.2' },
+      inclusionProof: {
+        // Zero is left out, as protocol buffers do.
+        rootHash: base64(proof?.rootHash),
+        treeSize: String(proof?.treeSize),
+        hashes: [],
+        checkpoint: { envelope: proof?.checkpoint },
+      },
+      canonicalizedBody: stored?.body,
+    }
+    return { status: 201, body: JSON.stringify(answer), headers: { 'content-type': 'application/json' } }
+  }
   const stamp = async (body: Buffer): Promise<ScriptedAnswer> => {
     // TimeStampReq: the hash is the one octet string of 32 bytes.
     const at = body.indexOf(Buffer.from('0420', 'hex')) + 2
@@ -114,7 +142,9 @@ export async function startSigstore(options: SigstoreServicesOptions = {}): Prom
         return { status, body: text, headers: { 'content-type': 'application/json' } }
       }
       case '/rekor/api/v1/log/entries':
-        return upload(body)
+        return options.logVersion === 2 ? { status: 404 } : upload(body)
+      case '/rekor/api/v2/log/entries':
+        return options.logVersion === 2 ? uploadToTiles(body) : { status: 404 }
       case '/tsa':
         return stamp(body)
       default:
@@ -196,6 +226,17 @@ function storedEntry(proposal: {
       signatures: signatures.map(({ sig }, at) => ({ signature: sig, verifier: verifiers[at] })),
     },
   }
+}
+
+/** What a log of version 2 keeps. */
+function tilesEntry({
+  hashedRekordRequestV002,
+}: {
+  readonly hashedRekordRequestV002: { readonly digest: string; readonly signature: object }
+}): object {
+  const { digest, signature } = hashedRekordRequestV002
+  const data = { algorithm: 'SHA2_256', digest }
+  return { apiVersion: '0.0.2', kind: 'hashedrekord', spec: { hashedRekordV002: { data, signature } } }
 }
 
 function ecKeys(): { readonly publicKey: KeyObject; readonly privateKey: KeyObject } {

@@ -1,6 +1,6 @@
 import type { ApplyPlan, ApplyReport, BlobSavings, DiffReport } from '../../delta/index.ts'
 import type { VerifiedSignature } from '../../sign/index.ts'
-import type { SignatureReport } from '../make-delta.ts'
+import type { WrittenDelta } from '../delta-output.ts'
 import { formatPercent, formatSize } from '../format/size.ts'
 import { formatFields, formatTable } from '../format/table.ts'
 import { shortId } from '../progress/renderer.ts'
@@ -8,18 +8,13 @@ import { layerCountsText } from './layer-counts.ts'
 import { signerText } from './verify-text.ts'
 
 /** What `tare diff` says in the end. */
-export function diffText(
-  report: DiffReport & {
-    readonly path?: string
-    readonly fileBytes?: number
-    readonly signature?: SignatureReport | undefined
-  },
-): string {
+export function diffText(report: DiffReport & Partial<WrittenDelta>): string {
   const isDryRun = report.path === undefined
   const fields = formatFields([
     ['target', `${report.target.reference}, ${report.target.digest}`],
     ...report.baselines.map(({ reference, digest }) => ['baseline', `${reference}, ${digest}`] as const),
     [isDryRun ? 'delta' : 'wrote', report.path ?? 'not written (dry run)'],
+    ['volumes', volumesText(report.volumes)],
     ['digest', report.digest],
     ['signature', report.signature?.path],
     ['file', report.fileBytes === undefined ? undefined : share(report.fileBytes, report.targetBytes)],
@@ -36,6 +31,12 @@ export function diffText(
     ],
   ])
   return `${fields}\n${blobTable(report.blobs)}`
+}
+
+/** The volumes of a delta, in short. */
+export function volumesText(names: readonly string[] | undefined): string | undefined {
+  if (names === undefined) return undefined
+  return names.length < 2 ? names[0] : `${names.length}, ${names[0]} to ${names.at(-1)}`
 }
 
 /** What `tare apply` says in the end. */

@@ -26,7 +26,7 @@ export function defineApply(program: Command, execute: Execute): void {
       'Rebuilds the target of a delta file from the baseline: manifest, config and layers have the digests they had ' +
         'where the delta was made. Nothing is visible at the target before everything is verified.',
     )
-    .argument('<delta>', 'delta file')
+    .argument('<delta>', 'delta file, in one piece or in volumes; - for standard input')
     .argument('<baseline>', 'image that the delta builds on')
     .argument('<target>', 'where to write the image')
     .addOption(baselineOption())
@@ -45,12 +45,14 @@ export function defineApply(program: Command, execute: Execute): void {
           'Only if the right key signed it',
           'tare apply --verify cosign.pub app.tare docker://mirror.example/app:v1 docker://mirror.example/app:v2',
         ],
+        ['As it arrives', 'cat /media/*/app.tare.[0-9]* | tare apply - oci:app:v1 oci:app:v2'],
         ['Would it work?', 'tare apply --dry-run app.tare oci:app:v1 oci:app:v2'],
       ]),
     )
     .action((delta: string, baseline: string, target: string, values: ApplyOptionValues) =>
       execute(async (run) => {
-        const [{ applyDelta, planApply }, { openDestination }, { applyText }] = await Promise.all([
+        run.standard.claimOutput(target)
+        const [{ applyDelta, pickDelta, planApply }, { openDestination }, { applyText }] = await Promise.all([
           import('../../delta/index.ts'),
           import('../../transport/index.ts'),
           import('../render/delta-text.ts'),
@@ -72,7 +74,9 @@ export function defineApply(program: Command, execute: Execute): void {
         const { set, signature } = await openDeltas(delta, context, resources, verification)
         const opener = new ImageOpener(context, resources)
         const baselines = await opener.openAll([baseline, ...(values.baseline ?? [])])
-        const destination = resources.use(await openDestination(target, await openContext(run, values, 'dest')))
+        const mayHold = pickDelta(set, values.image).plan.target.digest
+        const destinationContext = { ...(await openContext(run, values, 'dest')), mayHold }
+        const destination = resources.use(await openDestination(target, destinationContext))
         if (values.dryRun === true) {
           const report = { ...(await planApply(set, baselines, destination, options)), signature }
           return { kind: 'summary', report, text: applyText(report) }

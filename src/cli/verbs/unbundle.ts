@@ -31,7 +31,7 @@ export function defineUnbundle(program: Command, execute: Execute): void {
         'lack something are left out and told of (exit code 6); with --strict nothing is written then. Baselines and ' +
         'outputs stand in files, YAML or JSON, or are given one by one with --baseline and --output.',
     )
-    .argument('<delta>', 'bundle, or the delta of one image')
+    .argument('<delta>', 'bundle, or the delta of one image, in one piece or in volumes; - for standard input')
     .argument('[baselines]', 'file with the baseline, or several, of each image by name')
     .argument('[outputs]', 'file with the place of each image by name')
     .addOption(
@@ -151,9 +151,9 @@ function tasksOf(
   return [...new Set([...baselines.keys(), ...outputs.keys()])].map((name) => ({
     name,
     baselines: () => opener.openAll(baselines.get(name) ?? missing(name, 'baseline')),
-    destination: async () => {
+    destination: async (mayHold) => {
       const { openDestination } = await import('../../transport/index.ts')
-      return resources.use(await openDestination(outputs.get(name) ?? missing(name, 'output'), context))
+      return resources.use(await openDestination(outputs.get(name) ?? missing(name, 'output'), { ...context, mayHold }))
     },
   }))
 }
