@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { describe, test } from 'node:test'
 import { Command } from 'commander'
 import { fixture } from '../../test/support/fixtures.ts'
-import { tarOf, writeImage } from '../../test/support/image-builder.ts'
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts'
 import { bytesSource } from '../stream/index.ts'
-import { openSource } from '../transport/index.ts'
-import { checkSignature } from './check-signature.ts'
 import type { Host } from './host.ts'
-import { prepareSigner, signFile } from './prepare-signer.ts'
+import { prepareSigner } from './prepare-signer.ts'
 import type { Run } from './run.ts'
 import {
   addSignOptions,
@@ -237,35 +234,6 @@ describe('prepareSigner()', () => {
       )
     })
   }
-})
-
-describe('checkSignature()', () => {
-  test('looks beside the file, where it is told to, and not at all unless asked', async () => {
-    await using directory = await temporaryDirectory()
-    const path = directory.join('app.tare')
-    const { descriptor } = await writeImage(`oci-archive:${path}`, { layers: [tarOf({ a: 'one' })] })
-    await writeFile(directory.join('cosign.key'), BOX)
-    const run = testRun({ COSIGN_PASSWORD: 'tare' })
-    await using source = await openSource(`oci-archive:${path}`)
-    const check = (text: string, ...args: readonly string[]) =>
-      checkSignature(run, parse<VerifyOptionValues>(addVerifyOptions, ...args), source, text)
-    const verify = ['--verify', fixture('diffah/keys/cosign.pub')]
-    assert.equal(await check(path), undefined)
-    await assert.rejects(check(path, ...verify), { code: 'SIGNATURE_MISSING' })
-    await using prepared = await prepareSigner(run, signOptions('--sign-key', directory.join('cosign.key')))
-    assert.ok(prepared !== undefined)
-    const signed = await signFile(prepared, path, descriptor.digest)
-    assert.equal(signed.path, `${path}.sigstore.json`)
-    for (const text of [path, `oci-archive:${path}`]) {
-      assert.equal((await check(text, ...verify))?.digest, descriptor.digest)
-    }
-    await rename(signed.path, directory.join('elsewhere'))
-    await assert.rejects(check(path, ...verify), { code: 'SIGNATURE_MISSING' })
-    await check(path, ...verify, '--signature', directory.join('elsewhere'))
-    await assert.rejects(check(path, '--verify', PUBLIC_KEY, '--signature', directory.join('elsewhere')), {
-      code: 'SIGNATURE_INVALID',
-    })
-  })
 })
 
 /** A trusted root with one log, which is all that it takes to be one. */
