@@ -46,7 +46,7 @@ test('errorText() is message and hint; the stack and the causes only when asked 
     hint: 'Try again',
     cause: new Error('socket closed'),
   })
-  assert.equal(errorText(error, PLAIN, false), 'tare: host.example: cut\ufffd[2J off\nhint: Try again\n')
+  assert.equal(errorText(error, PLAIN, false), 'tare: environment: host.example: cut\ufffd[2J off\nhint: Try again\n')
   const verbose = errorText(error, PLAIN, true)
   assert.match(verbose, /report-error\.test\.ts/)
   assert.match(verbose, /caused by: Error: socket closed/)

@@ -65,7 +65,7 @@ export {
 } from './plan.ts'
 export type { PreflightResult, PreflightStatus } from './preflight.ts'
 export { isDelta, readDeltas } from './read-delta.ts'
-export type { BlobSavings } from './savings.ts'
+export type { BlobSavings, BlobTotals } from './savings.ts'
 export type { SurveyOptions } from './survey.ts'
 export { type DeltaVerification, verifyDelta } from './verify-delta.ts'
 export {

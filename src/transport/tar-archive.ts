@@ -60,16 +60,19 @@ export class TarArchive implements NamedFiles {
       file.path,
     )
     const isWrapped = detectCompression(head) !== 'none'
+    let tar = file
     try {
-      const index = await indexArchive(isWrapped ? await unwrap(file, resources, options) : file)
+      if (isWrapped) tar = await unwrap(file, resources, options)
+      const index = await indexArchive(tar)
       if (isWrapped) return new TarArchive(index, undefined, resources.move())
       if (!index.hasEndMark) options.logger?.debug(`${file.path}: the archive has no end mark`)
       const nothing = index.entries.length === 0 ? await inspector.explainNothing() : undefined
       if (nothing !== undefined) throw nothing
       return new TarArchive(index, inspector, resources.move())
     } catch (error) {
-      const explained = await inspector.explain(error)
-      throw explained ?? (await notAnArchive(error, file, path)) ?? error
+      // What came out of its wrapping whole was not cut on the way.
+      const explained = tar === file ? await inspector.explain(error) : undefined
+      throw explained ?? (await notAnArchive(error, tar, path)) ?? error
     }
   }
 

@@ -13,11 +13,13 @@ import {
   planBundle,
   planUnbundle,
   preflight,
+  readDeltas,
 } from '../../src/delta/index.ts'
 import { hasErrorCode } from '../../src/errors/index.ts'
 import { copyImage } from '../../src/image/index.ts'
 import type { Digest } from '../../src/oci/index.ts'
-import { digestOf, readAllBytes, readFileRange } from '../../src/stream/index.ts'
+import { bytesSource, digestOf, readAllBytes, readFileRange } from '../../src/stream/index.ts'
+import { startRegistry } from '../../src/registry/index.ts'
 import { type ImageSource, openDestination, openSource } from '../../src/transport/index.ts'
 import { createInlineRunner, type KernelRunner } from '../../src/workers/index.ts'
 import { tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
@@ -247,6 +249,29 @@ test('preflight() names everything that a baseline lacks, tells apart what for, 
   assert.deepEqual((await readdir(work.path)).toSorted(), ['half', 'other'])
 })
 
+test('preflight() tells a delta that is damaged itself from a baseline that will not do', async () => {
+  await using work = await temporaryDirectory()
+  await using resources = new AsyncDisposableStack()
+  const set = await readDeltas(resources.use(await openSource(`oci-archive:${dir.join('ab.tare')}`)), {})
+  const [a, b] = set.deltas
+  assert.ok(a !== undefined && b !== undefined)
+  const spoilt = { ...set, deltas: [{ ...a, openHeld: () => bytesSource(Buffer.from('{')) }, b] }
+  const tasks = tasksOf([task('a', `oci:${work.join('a')}`), task('b', `oci:${work.join('b')}`)], resources)
+  assert.deepEqual(
+    (await preflight(spoilt, tasks)).map(({ status, error }) => [status, error?.category]),
+    [
+      ['schema-error', 'content'],
+      ['ok', undefined],
+    ],
+  )
+  const report = await applyBundle(spoilt, tasks, { kernels, mode: 'strict' })
+  assert.deepEqual(
+    report.images.map((image) => image.status),
+    ['skipped-preflight', 'not-started'],
+  )
+  assert.deepEqual(await readdir(work.path), [])
+})
+
 test('preflight() notices layers that a manifest lists and its layout does not have', async () => {
   await using work = await temporaryDirectory()
   await bundle(['a'], work.join('a.tare'))
@@ -296,6 +321,34 @@ test('applyBundle() that is partial does the images it can, in the order of the 
   )
   assert.equal(report.successful, 1)
   assert.equal(await rootDigest(`oci:${work.join('m')}`), wanted.m)
+})
+
+test('applyBundle() writes to a registry, an archive and a layout in one run, and reports in the order of the bundle', async () => {
+  await using work = await temporaryDirectory()
+  await using registry = await startRegistry()
+  const context = { registry: { tlsVerify: false } }
+  const outputs = {
+    m: `oci:${work.join('m')}`,
+    a: `docker://${registry.address}/site/a:two`,
+    b: `oci-archive:${work.join('new/folder/b.tar')}`,
+  }
+  await using resources = new AsyncDisposableStack()
+  const delta = resources.use(await openSource(`oci-archive:${dir.join('all.tare')}`))
+  const tasks = (['m', 'a', 'b'] as const).map((name) => ({
+    name,
+    baselines: async () => [resources.use(await openSource(`oci:${dir.join(`${name}-one`)}`))],
+    destination: async () => resources.use(await openDestination(outputs[name], context)),
+  }))
+  for (const concurrency of [1, 8]) {
+    const report = await applyBundle(delta, tasks.toReversed(), { kernels, concurrency, workdir: work.path })
+    assert.deepEqual(
+      report.images.map((image) => [image.name, image.status, image.destination, image.copy?.digest]),
+      (['a', 'b', 'm'] as const).map((name) => [name, 'ok', outputs[name], wanted[name]]),
+    )
+  }
+  await using pushed = await openSource(outputs.a, context)
+  assert.equal((await pushed.resolve()).descriptor.digest, wanted.a)
+  assert.equal(await rootDigest(outputs.b), wanted.b)
 })
 
 test('applyBundle() does not let the baseline of one image stand for that of another', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import type { ApplyBundleReport, DeltaSummary } from '../../src/delta/index.ts'
@@ -104,7 +105,7 @@ test('tare unbundle --strict writes nothing unless every image can be done', asy
     statuses(ended).map((row) => row[1]),
     ['skipped-preflight', 'not-started'],
   )
-  assert.ok(!(await readdir(dir.join('out'))).some((name) => name.startsWith('strict')))
+  assert.ok(!existsSync(dir.join('out', 'strict-db')))
   // A failure of all is no success in part either.
   const alone = await tare(
     'unbundle',
@@ -125,8 +126,14 @@ test('tare unbundle --dry-run tells what each image takes and lacks', async () =
     images.map((image) => image.preflight.status),
     ['ok', 'error'],
   )
-  assert.equal(ended.code, 2)
-  assert.ok(!(await readdir(dir.join('out'))).includes('dry'))
+  // As the run itself would end.
+  assert.equal(ended.code, 6)
+  const other = ['--baseline', 'db=oci:images/other', '--output', 'db=oci:out/dry-db']
+  const strict = await tare(...args, ...other, '-n', '--strict')
+  assert.equal(strict.code, 4)
+  assert.match(strict.stdout, /^would apply: +1 of 2 images$/m)
+  assert.match(strict.stdout, /^web +ok +2: 1 patch, 1 of the baseline /m)
+  assert.ok(!existsSync(dir.join('out', 'dry')))
 })
 
 test('tare unbundle refuses names that the bundle does not have, and lists without a counterpart', async () => {

@@ -12,7 +12,7 @@ export function bundleText(report: (BundleReport | DiffahReport) & Partial<Writt
   const mayShrink = isDryRun && images.some((image) => image.blobs.some((blob) => blob.origin === 'patch'))
   const fields = formatFields([
     ['images', String(images.length)],
-    ['delta', path ?? 'not written (dry run)'],
+    [isDryRun ? 'delta' : 'wrote', path ?? 'not written (dry run)'],
     ['volumes', volumesText(report.volumes)],
     ['digest', digest],
     ['signature', report.signature?.path],

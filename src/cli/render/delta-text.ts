@@ -4,6 +4,7 @@ import type { WrittenDelta } from '../delta-output.ts'
 import { formatPercent, formatSize } from '../format/size.ts'
 import { formatFields, formatTable } from '../format/table.ts'
 import { shortId } from '../progress/renderer.ts'
+import { layerCountsText } from './layer-counts.ts'
 import { signerText } from './verify-text.ts'
 
 /** What `tare diff` says in the end. */
@@ -12,7 +13,7 @@ export function diffText(report: DiffReport & Partial<WrittenDelta>): string {
   const fields = formatFields([
     ['target', `${report.target.reference}, ${report.target.digest}`],
     ...report.baselines.map(({ reference, digest }) => ['baseline', `${reference}, ${digest}`] as const),
-    ['delta', report.path ?? 'not written (dry run)'],
+    [isDryRun ? 'delta' : 'wrote', report.path ?? 'not written (dry run)'],
     ['volumes', volumesText(report.volumes)],
     ['digest', report.digest],
     ['signature', report.signature?.path],
@@ -46,9 +47,10 @@ export function applyText(
   return formatFields([
     ['delta', `${report.delta.reference}, ${report.delta.digest}`],
     ['signed by', report.signature === undefined ? undefined : signerText(report.signature.signer)],
-    ['target', copy === undefined ? 'not written (dry run)' : copy.destination],
+    copy === undefined ? ['target', 'not written (dry run)'] : ['wrote', copy.destination],
     ['digest', copy?.digest ?? report.target.digest],
     ['size', formatSize(report.targetBytes)],
+    ['layers', layerCountsText(report.blobs)],
     ['from the delta', formatSize(report.deltaBytes)],
     ['from baselines', `${formatSize(report.baselineBytes)} of layers read`],
     ['there already', copy === undefined || copy.savedBytes === 0 ? undefined : formatSize(copy.savedBytes)],

@@ -118,7 +118,10 @@ export class DiffahArchive implements AsyncDisposable {
       }
     })
     const isBundle = deltas.length > 1 || deltas[0]?.name !== DEFAULT_IMAGE_NAME
-    return { format: 'diffah', reference: this.reference, descriptor, isBundle, deltas }
+    // Go's zero time stands for none.
+    const createdAt = sidecar.createdAt.startsWith('0001-01-01T00:00:00') ? undefined : sidecar.createdAt
+    const { platform } = sidecar
+    return { format: 'diffah', reference: this.reference, descriptor, createdAt, platform, isBundle, deltas }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
