@@ -15,7 +15,21 @@ export interface DocExample {
 /** Pages whose programs are complete. */
 const PAGES = ['docs/library.md']
 
-const LONGEST_RUN_MS = 60_000
+const LONGEST_RUN_MS = 120_000
+
+/** How the types of examples are checked: as in a project of somebody who uses Tare. */
+const TYPE_RULES = {
+  compilerOptions: {
+    strict: true,
+    noEmit: true,
+    skipLibCheck: true,
+    target: 'es2024',
+    lib: ['es2024', 'esnext.disposable'],
+    module: 'nodenext',
+    types: ['node'],
+    typeRoots: [projectFile('node_modules/@types')],
+  },
+}
 
 /** Examples that belong together: each finds what those before it have left. */
 export function docExamples(): readonly (readonly DocExample[])[] {
@@ -45,7 +59,7 @@ function lineAt(text: string, index: number): number {
 }
 
 /**
- * Runs examples in their order, each group in a folder of its own, where `tare` is what was built and nothing else is.
+ * Runs examples in their order and checks their types, each group in a folder of its own, where `tare` is what was built and nothing else is.
  *
  * @returns what is wrong with them
  */
@@ -62,15 +76,27 @@ export async function runDocExamples(groups: readonly (readonly DocExample[])[])
       for (const [position, { where, code }] of examples.entries()) {
         const file = join(folder, `example-${position}.ts`)
         writeFileSync(file, code)
-        const options = { cwd: folder, timeout: LONGEST_RUN_MS }
-        await promisify(execFile)(process.execPath, [file], options).catch(
-          (error: Error & { readonly stderr?: string }) =>
-            problems.push(`${where}: the example fails\n${error.stderr ?? error.message}`),
-        )
+        const failure = await failureOf(process.execPath, [file], folder)
+        if (failure !== undefined) problems.push(`${where}: the example fails\n${failure}`)
       }
     }
+    writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(TYPE_RULES))
+    const faults = await failureOf(projectFile('node_modules/.bin/tsc'), ['-p', directory], directory)
+    // Files are named by the group and the position of their example.
+    if (faults !== undefined) problems.push(`types of examples are wrong\n${faults}`)
     return problems
   } finally {
     rmSync(directory, { recursive: true })
+  }
+}
+
+/** Runs a program. @returns what it said when it failed */
+async function failureOf(program: string, args: readonly string[], cwd: string): Promise<string | undefined> {
+  try {
+    await promisify(execFile)(program, [...args], { cwd, timeout: LONGEST_RUN_MS })
+    return undefined
+  } catch (error) {
+    const said = error as Error & { readonly stdout?: string; readonly stderr?: string }
+    return [said.stderr, said.stdout, said.message].find((text) => text !== undefined && text !== '')
   }
 }

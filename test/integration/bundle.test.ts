@@ -16,7 +16,7 @@ import {
   readDeltas,
 } from '../../src/delta/index.ts'
 import { hasErrorCode } from '../../src/errors/index.ts'
-import { copyImage } from '../../src/image/index.ts'
+import { copyImage, readImageTree } from '../../src/image/index.ts'
 import type { Digest } from '../../src/oci/index.ts'
 import { bytesSource, digestOf, readAllBytes, readFileRange } from '../../src/stream/index.ts'
 import { startRegistry } from '../../src/registry/index.ts'
@@ -189,7 +189,7 @@ test('diffBundle() stores and makes what images share once, and the same inputs 
   for (const { needs } of images) for (const { digest } of needs) assert.ok((counts.get(digest) ?? 0) <= 1, digest)
 })
 
-test('applyBundle() reads each baseline blob once, and makes each shared layer once', async () => {
+test('applyBundle() reads each baseline layer that it needs once, no others, and makes each shared layer once', async () => {
   await using work = await temporaryDirectory()
   const counts = new Map<Digest, number>()
   // A place of their own for each image: every destination wants every layer.
@@ -201,6 +201,14 @@ test('applyBundle() reads each baseline blob once, and makes each shared layer o
   const layers = new Set(images.flatMap((image) => image.needs.map((need) => need.digest)))
   assert.ok(layers.size > 0)
   for (const digest of layers) assert.equal(counts.get(digest), 1, digest)
+  // What else is read of the baselines are their configs.
+  const others = [...counts.keys()].filter((digest) => !layers.has(digest))
+  for (const name of ['a', 'b', 'm']) {
+    await using source = await openSource(`oci:${dir.join(`${name}-one`)}`)
+    const { blobs } = await readImageTree(source)
+    const unneeded = blobs.filter(({ role, descriptor }) => role === 'layer' && others.includes(descriptor.digest))
+    assert.deepEqual(unneeded, [])
+  }
 })
 
 test('planBundle() and planUnbundle() tell what would happen and write nothing', async () => {

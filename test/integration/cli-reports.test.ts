@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
-import { readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import { tarOf, writeImage } from '../support/image-builder.ts'
 import { type Ended, errorIn, resultIn, runTare } from '../support/run-tare.ts'
@@ -100,6 +100,30 @@ test('tare diff --dry-run opens the key that it would sign with', async () => {
   assert.deepEqual([locked?.code, errorIn(locked as Ended)['code']], [2, 'KEY_PASSWORD'])
   assert.deepEqual([absent?.code, errorIn(absent as Ended)['code']], [3, 'FILE_NOT_FOUND'])
   assert.deepEqual([none?.code, errorIn(none as Ended)['code']], [2, 'INVALID_KEY'])
+})
+
+test('tare diff --intra-layer off ships what changed whole, in both formats', async () => {
+  for (const [path, flags] of [
+    ['off.tare', []],
+    ['off.tar', DIFFAH],
+  ] as const) {
+    const ended = await tare('diff', ...flags, '--intra-layer=off', 'oci:app:v1', 'oci:app:v2', path, '--json')
+    const blobs = resultIn(ended)['blobs'] as readonly Readonly<Record<string, unknown>>[]
+    assert.deepEqual(
+      blobs.slice(-2).map((blob) => blob['origin']),
+      ['baseline', 'archive'],
+    )
+  }
+})
+
+test('tare keeps to --workdir, makes it where it has to, and leaves everything there that is not its own', async () => {
+  await mkdir(dir.join('work'))
+  await writeFile(dir.join('work', 'letter.txt'), 'mine')
+  const args = ['diff', 'oci:app:v1', 'oci:app:v2', 'w.tare', '--workdir']
+  const [there, made] = await Promise.all([tare(...args, 'work'), tare(...args.with(3, 'n.tare'), 'new/work')])
+  assert.deepEqual([there.code, made.code], [0, 0])
+  assert.deepEqual(await readdir(dir.join('work')), ['letter.txt'])
+  assert.deepEqual(await readdir(dir.join('new', 'work')), [])
 })
 
 test('tare apply and unbundle --dry-run tell what the image takes from where, as text and as JSON', async () => {

@@ -14,7 +14,7 @@ import {
 import { hasErrorCode } from '../../src/errors/index.ts'
 import { copyImage } from '../../src/image/index.ts'
 import type { Digest } from '../../src/oci/index.ts'
-import { digestOf } from '../../src/stream/index.ts'
+import { digestOf, type ProgressEvent } from '../../src/stream/index.ts'
 import { openDestination, openSource } from '../../src/transport/index.ts'
 import { type KernelRunner, createInlineRunner, createThreadRunner } from '../../src/workers/index.ts'
 import { fixture, sharedFixture } from '../support/fixtures.ts'
@@ -261,6 +261,57 @@ test('applyDelta() refuses an image, and a delta that was damaged, and leaves no
     hasErrorCode(error, 'FILE_INCOMPLETE'),
   )
   assert.deepEqual((await readdir(dir.path)).toSorted(), ['cut.tare', 'damaged.tare'])
+})
+
+test('applyDelta() notices a baseline that is damaged, says which side it is, and leaves nothing', async () => {
+  await using dir = await temporaryDirectory()
+  const baseline = `oci:${dir.join('base')}`
+  const kept = tarOf({ kept: 'kept '.repeat(500) })
+  const files = (release: string): Uint8Array =>
+    tarOf({ release, data: Array.from({ length: 900 }, (_, index) => Math.imul(index, 2654435761) >>> 9).join(' ') })
+  await writeImage(baseline, { layers: [kept, files('one')] })
+  await writeImage(`oci:${dir.join('next')}`, { layers: [kept, files('two')] })
+  const report = await diff([baseline], `oci:${dir.join('next')}`, dir.join('d.tare'))
+  assert.deepEqual(
+    report.blobs.slice(-2).map((blob) => blob.origin),
+    ['baseline', 'patch'],
+  )
+  for (const layer of [kept, files('one')]) {
+    const path = dir.join('base', 'blobs', 'sha256', digestOf(layer).slice(7))
+    await writeFile(path, Buffer.from(layer).fill(1, 600, 601))
+    await assert.rejects(apply(dir.join('d.tare'), [baseline], `oci-archive:${dir.join('out.tar')}`), (error) => {
+      assert.ok(hasErrorCode(error, 'DIGEST_MISMATCH'), String(error))
+      assert.deepEqual([error.category, 'side' in error ? error.side : undefined], ['content', 'baseline'])
+      return true
+    })
+    await writeFile(path, layer)
+  }
+  assert.deepEqual((await readdir(dir.path)).toSorted(), ['base', 'd.tare', 'next'])
+})
+
+test('diffImages() and applyDelta() tell a reporter of their own about every blob, from its start to its end', async () => {
+  await using dir = await temporaryDirectory()
+  const events: ProgressEvent[] = []
+  const onProgress = (event: ProgressEvent): void => void events.push(event)
+  const seen = (): ReadonlyMap<string, readonly string[]> => {
+    const states = new Map<string, string[]>()
+    for (const { id, state } of events.splice(0)) states.set(id, [...(states.get(id) ?? []), state])
+    return states
+  }
+  const report = await diff([DOCKER_V1], DOCKER_V2, dir.join('d.tare'), { onProgress })
+  const made = seen()
+  const changed = report.blobs.filter((blob) => blob.role === 'layer')
+  for (const { digest } of changed) assert.ok(made.has(digest), digest)
+
+  await using baseline = await openSource(DOCKER_V1)
+  await using delta = await openSource(`oci-archive:${dir.join('d.tare')}`)
+  await using destination = await openDestination(`oci:${dir.join('out')}`)
+  await applyDelta(delta, [baseline], destination, { kernels, onProgress })
+  const applied = seen()
+  for (const { digest } of changed) {
+    const states = applied.get(digest) ?? []
+    assert.deepEqual([states[0], states.at(-1)], ['started', 'done'], digest)
+  }
 })
 
 test('diffImages() that is aborted leaves nothing behind', async () => {
