@@ -32,6 +32,14 @@ export const ERROR_CATALOGUE = {
     category: 'usage',
     meaning: 'The image is a Docker schema 1 manifest, which Tare does not handle yet',
   },
+  INSTANCE_NOT_FOUND: { category: 'usage', meaning: 'The list has no member with that digest' },
+  NAME_IN_USE: { category: 'usage', meaning: 'Another list, or an image, has that name or ID already' },
+  LIST_NOT_SAVED: { category: 'usage', meaning: 'The list has to be saved before it can be read as an image' },
+  SPARSE_INDEX: {
+    category: 'usage',
+    meaning: 'The registry refuses an index because it does not have all of its members',
+  },
+  CANNOT_CONVERT: { category: 'usage', meaning: 'An image has parts that the wanted format cannot express' },
 
   // environment: the world around Tare said no; trying again elsewhere or later may work
   FILE_NOT_FOUND: { category: 'environment', meaning: 'A file or directory does not exist' },
@@ -73,6 +81,10 @@ export const ERROR_CATALOGUE = {
     category: 'content',
     meaning: 'The archive or directory is not of the kind its transport expects',
   },
+  NOT_A_LIST: {
+    category: 'content',
+    meaning: 'The image is a single manifest and not an image index or manifest list',
+  },
   NOT_A_DELTA: { category: 'content', meaning: 'The file is not a Tare delta' },
   UNSUPPORTED_FORMAT: {
     category: 'content',
@@ -83,7 +95,12 @@ export const ERROR_CATALOGUE = {
   BASELINE_LACKS_BLOB: { category: 'content', meaning: 'The baseline does not have what the delta builds on' },
   VERIFY_FAILED: { category: 'content', meaning: 'What was written reads back differently' },
 
-  // trust: reserved for signatures and policies
+  // trust: signatures and policies say no
+  SIGNATURE_FORBIDS_CHANGE: {
+    category: 'trust',
+    meaning: 'The image is signed, and what was asked for would change it',
+  },
+
   // internal: Tare is wrong
   INTERNAL: { category: 'internal', meaning: 'Tare broke one of its own rules; please report it' },
 } as const

@@ -12,8 +12,9 @@ export {
   parseDigest,
   shortDigest,
 } from './digest.ts'
-export { DocumentNode, readDocument } from './document-node.ts'
-export { parseJson } from './json.ts'
+export { DocumentNode, readDocument, withoutAbsent } from './document-node.ts'
+export { encodeGoJson, type GoJson, type GoJsonOptions } from './go-json.ts'
+export { isJsonObject, type JsonObject, parseJson } from './json.ts'
 export {
   childDescriptors,
   type ImageIndex,
