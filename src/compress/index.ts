@@ -1,4 +1,5 @@
-/** Decoders for gzip and Zstandard; the only folder that touches `node:zlib`. */
+/** Codecs for gzip and Zstandard; the only folder that touches `node:zlib`. */
+export { compress, type CompressOptions } from './compress.ts'
 export { type DecodeOptions, RATIO_FREE_BYTES } from './decode-options.ts'
 export {
   type Compression,

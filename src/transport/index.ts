@@ -1,4 +1,6 @@
 /** Transports: from a reference to where an image is read or written. */
+export { makeDirectories } from './directory.ts'
+export { type HeldLock, withFileLock } from './file-lock.ts'
 export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
 export { openVerifiedBlob } from './open-verified.ts'
 export {

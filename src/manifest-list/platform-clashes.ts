@@ -1,0 +1,25 @@
+import { type Descriptor, formatPlatform, isAttestationPlatform, normalizePlatform } from '../oci/index.ts'
+import { isZstdVariant } from './compression-variants.ts'
+
+/** Members that claim one platform, other than as variants of different compression. */
+export interface PlatformClash {
+  readonly platform: string
+  readonly members: readonly Descriptor[]
+}
+
+/** Finds the platforms that several members of a list claim. It is allowed, but rarely meant. */
+export function platformClashes(members: readonly Descriptor[]): readonly PlatformClash[] {
+  const groups = new Map<string, Descriptor[]>()
+  for (const member of members) {
+    const { platform, artifactType } = member
+    if (platform === undefined || artifactType !== undefined || isAttestationPlatform(platform)) continue
+    const normal = normalizePlatform(platform)
+    const key = JSON.stringify([formatPlatform(normal), normal.features ?? [], isZstdVariant(member)])
+    groups.set(key, [...(groups.get(key) ?? []), member])
+  }
+  return [...groups.values()].flatMap((claiming) =>
+    claiming.length > 1
+      ? [{ platform: formatPlatform(claiming[0]?.platform ?? { os: '', architecture: '' }), members: claiming }]
+      : [],
+  )
+}
