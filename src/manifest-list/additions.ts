@@ -28,6 +28,7 @@ import {
 } from '../transport/index.ts'
 import type { ArtifactAddition } from './artifact.ts'
 import { ListModel } from './list-model.ts'
+import { isArtifactType } from './artifact-type.ts'
 
 /** Opens the image that a location names. */
 export type OpenLocation = (location: string, context: OpenContext) => Promise<ImageSource>
@@ -148,9 +149,9 @@ async function withPlatform(
 ): Promise<Descriptor> {
   const { platform = { os: '', architecture: '' }, artifactType, mediaType, digest } = member
   const isStated = platform.os !== '' && platform.architecture !== ''
-  if (isStated || artifactType !== undefined || !isManifestType(mediaType)) return member
+  if (isStated || isArtifactType(artifactType) || !isManifestType(mediaType)) return member
   const document = manifest ?? (await readMember(member, source, options))
-  if (document.artifactType !== undefined || !isConfigType(document.config.mediaType)) return member
+  if (isArtifactType(document.artifactType) || !isConfigType(document.config.mediaType)) return member
   const subject = `config ${document.config.digest}`
   const bytes = await readAllBytes(
     openVerifiedBlob(source, document.config, 'source', options),

@@ -9,6 +9,7 @@ import {
   normalizePlatform,
   statedCompression,
 } from '../oci/index.ts'
+import { isArtifactType } from './artifact-type.ts'
 
 /** What layers can be packed with. */
 export type LayerCompression = 'gzip' | 'zstd'
@@ -42,7 +43,7 @@ export function parseLayerCompression(name: string): LayerCompression {
 /** Whether a member is an image whose layers can be compressed in another way; attestations and artifacts are not. */
 export function hasImageLayers(node: ImageNode): node is ManifestNode {
   if (node.kind === 'index' || !isConfigType(node.document.config.mediaType)) return false
-  if (isAttestation(node.descriptor) || node.document.artifactType !== undefined) return false
+  if (isAttestation(node.descriptor) || isArtifactType(node.document.artifactType)) return false
   if (node.platform !== undefined && isAttestationPlatform(node.platform)) return false
   return node.document.layers.every((layer) => isLayerType(layer.mediaType))
 }

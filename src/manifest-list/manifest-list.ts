@@ -263,8 +263,8 @@ export class ManifestList extends ListModel {
     const parts = {
       document: this.document(),
       members: this.members(),
-      locations: this.#locations,
-      artifacts: this.#artifacts,
+      locations: new Map(this.#locations),
+      artifacts: new Map(this.#artifacts),
     }
     return new CompositeSource(parts, { ...options, reference: `list:${this.#id}` })
   }

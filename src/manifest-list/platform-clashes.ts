@@ -1,5 +1,6 @@
 import { type Descriptor, formatPlatform, isAttestationPlatform, normalizePlatform } from '../oci/index.ts'
 import { isZstdVariant } from './compression-variants.ts'
+import { isArtifactType } from './artifact-type.ts'
 
 /** Members that claim one platform, other than as variants of different compression. */
 export interface PlatformClash {
@@ -12,7 +13,7 @@ export function platformClashes(members: readonly Descriptor[]): readonly Platfo
   const groups = new Map<string, Descriptor[]>()
   for (const member of members) {
     const { platform, artifactType } = member
-    if (platform === undefined || artifactType !== undefined || isAttestationPlatform(platform)) continue
+    if (platform === undefined || isArtifactType(artifactType) || isAttestationPlatform(platform)) continue
     const normal = normalizePlatform(platform)
     const key = JSON.stringify([formatPlatform(normal), normal.features ?? [], isZstdVariant(member)])
     groups.set(key, [...(groups.get(key) ?? []), member])

@@ -53,7 +53,8 @@ export async function planPush(
 ): Promise<PushPlan> {
   const { selection } = options
   const { descriptor, bytes } = await source.resolve(options)
-  const contents = parseList(bytes, { subject: source.reference, mediaType: descriptor.mediaType })
+  const parsed = parseList(bytes, { subject: source.reference, mediaType: descriptor.mediaType })
+  const contents = { ...parsed, members: parsed.members.map((member) => withFeatures(member, options)) }
   const selected = selectedDigests(contents, options, source.reference)
   const isSelected = (member: Descriptor): boolean => selected === undefined || selected.has(member.digest)
   const { root } = await readImageTree(source, { ...options, members: isSelected })
@@ -64,6 +65,12 @@ export async function planPush(
   if (selection.kind === 'system') return singlePlan(members)
   const variants = await makeVariants(members, rewriter, options)
   return listPlan(root, contents, [...members, ...variants], target, options)
+}
+
+function withFeatures(member: Descriptor, { features: known }: CheckedPushOptions): Descriptor {
+  const features = known.get(member.digest)
+  if (features === undefined) return member
+  return { ...member, platform: { os: '', architecture: '', ...member.platform, features } }
 }
 
 /** Undefined for all. */

@@ -114,6 +114,8 @@ export interface PushListReport {
 /** Options with their texts understood, and contradictions refused. */
 export interface CheckedPushOptions extends PushListOptions {
   readonly selection: Selection
+  /** Docker's features of members, which the list's own format may have no place for. */
+  readonly features: ReadonlyMap<Digest, readonly string[]>
   readonly variants: readonly LayerCompression[]
   readonly recompress: RecompressOptions | undefined
 }
@@ -133,7 +135,7 @@ export async function pushList(
   destination: TransportReference | string,
   options: PushListOptions = {},
 ): Promise<PushListReport> {
-  const checked = checkOptions(options)
+  const checked = { ...checkOptions(options), features: featuresOf(list) }
   const { selection, open, signal, logger, onProgress } = checked
   return retryIfNecessary(async () => {
     await using composite = list.reference({ ...options.sources, selection, open, signal, logger, onProgress })
@@ -143,7 +145,15 @@ export async function pushList(
   }, options)
 }
 
-function checkOptions(options: PushListOptions): CheckedPushOptions {
+function featuresOf(list: ManifestList): CheckedPushOptions['features'] {
+  return new Map(
+    list
+      .members()
+      .flatMap(({ digest, platform }) => (platform?.features === undefined ? [] : [[digest, platform.features]])),
+  )
+}
+
+function checkOptions(options: PushListOptions): Omit<CheckedPushOptions, 'features'> {
   const { selection = { kind: 'all' }, compression, format, addCompression = [], forceCompression } = options
   const refuse = (problem: string, hint: string): never => {
     throw new TareError('INVALID_ARGUMENT', problem, { hint })
