@@ -141,7 +141,7 @@ export async function pushList(
     await using composite = list.reference({ ...options.sources, selection, open, signal, logger, onProgress })
     const source = (await options.sourceFilter?.(composite)) ?? composite
     await using target = await openDestination(destination, { ...options.destination, signal, logger })
-    return pushOnce(source, composite, target, checked)
+    return await pushOnce(source, composite, target, checked)
   }, options)
 }
 
