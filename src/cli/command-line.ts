@@ -6,6 +6,7 @@ import { resolveSettings, type Settings } from './global-options.ts'
 import type { Host } from './host.ts'
 import { watchInterrupts } from './interruption.ts'
 import { OutputPipe } from './output-pipe.ts'
+import { plainFlags } from './plain-flags.ts'
 import { createProgram } from './program.ts'
 import { createRenderer } from './progress/select.ts'
 import { errorEnvelope, errorFields, errorText, resultEnvelope } from './report-error.ts'
@@ -32,7 +33,7 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
     try {
       const result = await runVerb(work, createRun(host, settings, renderer, interrupts.signal))
       renderer.close()
-      outcome = result.kind === 'summary' && result.isPartial === true ? { kind: 'partial' } : { kind: 'done' }
+      outcome = { kind: endingOf(result) }
       printResult(result, settings, stdout)
     } finally {
       renderer.close()
@@ -40,7 +41,7 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
     }
   }, output)
   try {
-    await program.parseAsync([...argv], { from: 'user' })
+    await program.parseAsync([...plainFlags(program, argv)], { from: 'user' })
   } catch (error) {
     if (!isHelpDisplayed(error)) {
       outcome = { kind: 'failed', error: usageError(error, verbIn(program, argv)) }
@@ -64,6 +65,11 @@ async function runVerb(work: (run: Run) => Promise<VerbResult>, run: Run): Promi
     run.signal.throwIfAborted()
     throw error
   }
+}
+
+function endingOf(result: VerbResult): 'done' | 'negative' | 'partial' {
+  if (result.kind === 'summary' && result.isPartial === true) return 'partial'
+  return result.kind === 'answer' && result.isNegative === true ? 'negative' : 'done'
 }
 
 function printResult(result: VerbResult, settings: Settings, stdout: OutputPipe): void {

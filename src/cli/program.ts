@@ -5,6 +5,7 @@ import { defineCopy } from './verbs/copy.ts'
 import { defineDiff } from './verbs/diff.ts'
 import { defineInspect } from './verbs/inspect.ts'
 import { defineLayer } from './verbs/layer.ts'
+import { defineManifest } from './verbs/manifest/index.ts'
 import { defineVersion } from './verbs/version.ts'
 import { addGlobalOptions } from './global-options.ts'
 import { examples } from './help.ts'
@@ -54,6 +55,7 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     defineDiff,
     defineApply,
     defineLayer,
+    defineManifest,
     defineCompletion,
     defineVersion,
   ]) {

@@ -23,7 +23,13 @@ export type VerbResult =
       readonly isPartial?: boolean | undefined
     }
   /** What the user asked to see. `--json` prints `report` instead of the text. */
-  | { readonly kind: 'answer'; readonly report: unknown; readonly text: string }
+  | {
+      readonly kind: 'answer'
+      readonly report: unknown
+      readonly text: string
+      /** The answer to a question is no: exit code 1. */
+      readonly isNegative?: boolean | undefined
+    }
   /** Exact bytes, and nothing else. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
 

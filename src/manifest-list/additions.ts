@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { CopyError, TareError } from '../errors/index.ts'
 import {
+  attestedDigest,
   type Descriptor,
   formatPlatform,
   isAttestationPlatform,
@@ -116,24 +117,47 @@ async function membersOf(
 }
 
 function pickMembers(list: ListModel, platforms: readonly Platform[], reference: string): readonly Descriptor[] {
-  const offered = list.members().flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)]))
-  const hint = offered.length === 0 ? 'It names no platform' : `It has ${offered.join(', ')}`
-  if (platforms.length === 0) {
-    throw new TareError('PLATFORM_REQUIRED', `${reference} is an index, and no platform was chosen`, {
-      hint: `Choose a platform, or take all members. ${hint}`,
-    })
-  }
-  const picked = platforms.map((wanted) => {
-    const member = pickMember(list.members(), wanted)
-    if (member !== undefined) return member
-    throw new TareError('NO_MATCHING_PLATFORM', `platform ${formatPlatform(wanted)} is not in ${reference}`, { hint })
+  if (platforms.length > 0) return selectMembers(list.members(), platforms, reference, false)
+  throw new TareError('PLATFORM_REQUIRED', `${reference} is an index, and no platform was chosen`, {
+    hint: `Choose a platform, or take all members. ${offer(list.members())}`,
   })
-  // A digest may be listed for several platforms; all of its entries are taken.
-  return list.members().filter((member) => picked.some(({ digest }) => digest === member.digest))
+}
+
+/**
+ * The members that platforms pick, each the best match, in their order. A digest may be listed for several platforms;
+ * all of its entries are taken.
+ *
+ * @param subject - what they are members of, for the error
+ * @param withAttestations - whether those come too that speak of what was picked. @default true
+ * @throws {TareError} `NO_MATCHING_PLATFORM`
+ */
+export function selectMembers(
+  members: readonly Descriptor[],
+  platforms: readonly Platform[],
+  subject = 'the list',
+  withAttestations = true,
+): readonly Descriptor[] {
+  const picked = new Set(
+    platforms.map((wanted) => {
+      const member = pickMember(members, wanted)
+      if (member !== undefined) return member.digest
+      const problem = `platform ${formatPlatform(wanted)} is not in ${subject}`
+      throw new TareError('NO_MATCHING_PLATFORM', problem, { hint: offer(members) })
+    }),
+  )
+  return members.filter((member) => {
+    const attested = withAttestations ? attestedDigest(member) : undefined
+    return picked.has(member.digest) || (attested !== undefined && picked.has(attested))
+  })
+}
+
+function offer(members: readonly Descriptor[]): string {
+  const offered = members.flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)]))
+  return offered.length === 0 ? 'It names no platform' : `It has ${[...new Set(offered)].join(', ')}`
 }
 
 /** The best match among the members of an index; one without a platform is taken where nothing else matches. */
-export function pickMember(members: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
+function pickMember(members: readonly Descriptor[], wanted: Platform): Descriptor | undefined {
   const runnable = members.filter(({ platform }) => platform === undefined || !isAttestationPlatform(platform))
   return (
     selectPlatform(wanted, runnable) ??

@@ -6,6 +6,7 @@ export {
   type OpenLocation,
   readImage,
   type ReadImageOptions,
+  selectMembers,
 } from './additions.ts'
 export {
   type Artifact,
@@ -27,6 +28,7 @@ export {
 export { DirectoryListStore } from './directory-list-store.ts'
 export { editList, lockList } from './edit-list.ts'
 export { LIST_DOCUMENTS } from './list-documents.ts'
+export { inspectList } from './list-inspection.ts'
 export { type ListContents, type ListLoss, type ListType } from './list-json.ts'
 export { type ListFromBytesOptions, ListModel } from './list-model.ts'
 export { destinationOfName, findList, normalizeListName } from './list-names.ts'

@@ -7,10 +7,10 @@ import {
   imageTree,
   readImageTree,
 } from '../image/index.ts'
-import { bareDescriptor, type Descriptor, type Digest, formatPlatform, MEDIA_TYPE } from '../oci/index.ts'
+import { bareDescriptor, type Descriptor, type Digest, MEDIA_TYPE } from '../oci/index.ts'
 import { digestOf, mapLimited } from '../stream/index.ts'
 import type { ImageDestination, ImageSource, ManifestContent } from '../transport/index.ts'
-import { pickMember } from './additions.ts'
+import { selectMembers } from './additions.ts'
 import { hasImageLayers, layerCompressionOf, markedAs, planVariants, zstdLast } from './compression-variants.ts'
 import { encodeList, type ListContents, type ListLoss, type ListType, lossesIn } from './list-json.ts'
 import { parseList, requireListType } from './list-model.ts'
@@ -87,15 +87,8 @@ function selectedDigests(
       if (unknown === undefined) return new Set(selection.instances)
       throw new TareError('INSTANCE_NOT_FOUND', `no member of ${reference} has the digest ${unknown}`)
     }
-    case 'system': {
-      const member = pickMember(members, selection.platform)
-      if (member !== undefined) return new Set([member.digest])
-      const offered = members.flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)]))
-      const wanted = formatPlatform(selection.platform)
-      throw new TareError('NO_MATCHING_PLATFORM', `platform ${wanted} is not in ${reference}`, {
-        hint: offered.length === 0 ? 'The list names no platform' : `It has ${offered.join(', ')}`,
-      })
-    }
+    case 'system':
+      return new Set(selectMembers(members, [selection.platform], reference, false).map(({ digest }) => digest))
   }
 }
 

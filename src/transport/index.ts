@@ -11,6 +11,7 @@ export {
   hasTransportPrefix,
   type ImagePick,
   type LayoutReference,
+  likelyPrefixOfText,
   type ParseTransportOptions,
   parseTransportReference,
   type TransportName,
