@@ -70,8 +70,8 @@ export class LayerRecompressor implements AsyncDisposable {
     const progress = (doneBytes: number, state: 'started' | 'running' | 'done' | 'failed'): void =>
       options.onProgress?.({
         kind: 'step',
-        id: `${to.format} ${digest}`,
-        label: to.format,
+        id: digest,
+        label: `${to.format} layer`,
         doneBytes,
         totalBytes: size,
         state,
