@@ -2,6 +2,7 @@ import { TareError } from '../errors/index.ts'
 import type { ManifestNode } from '../image/index.ts'
 import { type Descriptor, isConfigType, MEDIA_TYPE, statedCompression } from '../oci/index.ts'
 import type { OperationOptions } from '../stream/index.ts'
+import type { ImageSource } from '../transport/index.ts'
 import { encodeManifest } from './manifest-json.ts'
 
 /** The family of media types that a list, or a member, is written in. */
@@ -17,6 +18,8 @@ export interface ConvertedMember {
 
 /** What a {@link MemberConverter} can ask for. */
 export interface ConvertMemberOptions extends OperationOptions {
+  /** Has the blobs of the member. */
+  readonly source: ImageSource
   /** The bytes of the member's config. */
   readonly readConfig: () => Promise<Uint8Array>
 }

@@ -27,6 +27,7 @@ export {
 } from './convert-member.ts'
 export { DirectoryListStore } from './directory-list-store.ts'
 export { editList, lockList } from './edit-list.ts'
+export { type LayerCompressor, type RecompressOptions } from './layer-recompressor.ts'
 export { LIST_DOCUMENTS } from './list-documents.ts'
 export { inspectList } from './list-inspection.ts'
 export { type ListContents, type ListLoss, type ListType } from './list-json.ts'

@@ -22,18 +22,28 @@ export interface RecompressOptions {
   readonly level?: number | undefined
 }
 
+/** Packs the plain tar of a layer. */
+export type LayerCompressor = (plain: ByteSource, to: RecompressOptions) => ByteSource
+
+/** What a {@link LayerRecompressor} works with. */
+export interface LayerRecompressorParts {
+  /** Has the layers. */
+  readonly source: ImageSource
+  /** @default the codecs of the Node.js that runs */
+  readonly compressLayer?: LayerCompressor | undefined
+  /** Where layers wait. @default the system's temporary directory */
+  readonly workdir?: string | undefined
+}
+
 /** Makes layers anew in another compression. Each is made once, however many members share it, and waits on disk. */
 export class LayerRecompressor implements AsyncDisposable {
-  readonly #source: ImageSource
-  readonly #workdir: string | undefined
+  readonly #parts: LayerRecompressorParts
   readonly #made = new Map<string, Promise<Descriptor>>()
   readonly #files = new Map<Digest, SpoolFile>()
   #spool: Promise<SpoolDirectory> | undefined
 
-  /** @param workdir - where layers wait; the system's temporary directory when left out */
-  constructor(source: ImageSource, workdir: string | undefined) {
-    this.#source = source
-    this.#workdir = workdir
+  constructor(parts: LayerRecompressorParts) {
+    this.#parts = parts
   }
 
   /**
@@ -67,6 +77,7 @@ export class LayerRecompressor implements AsyncDisposable {
   async #make(layer: TreeBlob, to: RecompressOptions, options: OperationOptions): Promise<Descriptor> {
     const { descriptor, diffId } = layer
     const { digest, size, mediaType } = descriptor
+    const { source, compressLayer = compressAsNode, workdir } = this.#parts
     const progress = (doneBytes: number, state: 'started' | 'running' | 'done' | 'failed'): void =>
       options.onProgress?.({
         kind: 'step',
@@ -79,16 +90,16 @@ export class LayerRecompressor implements AsyncDisposable {
     let doneBytes = 0
     progress(0, 'started')
     try {
-      const packed = counted(openVerifiedBlob(this.#source, descriptor, 'source', options), (byteLength) => {
+      this.#spool ??= SpoolDirectory.create(workdir)
+      const spool = await this.#spool
+      const packed = counted(openVerifiedBlob(source, descriptor, 'source', options), (byteLength) => {
         doneBytes += byteLength
         progress(doneBytes, 'running')
       })
       const { source: plain } = await decompress(packed, { subject: `layer ${digest}` })
       const tar = diffId === undefined ? plain : verified(plain, { digest: diffId }, `layer ${digest} uncompressed`)
       const digester = new Digester()
-      this.#spool ??= SpoolDirectory.create(this.#workdir)
-      const spool = await this.#spool
-      const file = await spool.write('layer', digesting(compress(tar, to.format, { level: to.level }), digester))
+      const file = await spool.write('layer', digesting(compressLayer(tar, to), digester))
       const made: Descriptor = { mediaType, digest: digester.digest(), size: file.sizeBytes }
       this.#files.set(made.digest, file)
       progress(size, 'done')
@@ -98,6 +109,10 @@ export class LayerRecompressor implements AsyncDisposable {
       throw CopyError.at('source', digest, error)
     }
   }
+}
+
+function compressAsNode(plain: ByteSource, { format, level }: RecompressOptions): ByteSource {
+  return compress(plain, format, { level })
 }
 
 function layerType({ mediaType, digest }: Descriptor, to: LayerCompression): string {

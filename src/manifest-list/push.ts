@@ -14,7 +14,7 @@ import type { OpenLocation } from './additions.ts'
 import type { CompositeSource, Selection } from './composite-source.ts'
 import { type LayerCompression, parseLayerCompression } from './compression-variants.ts'
 import { convertByType, formatOf, type ListFormat, type MemberConverter } from './convert-member.ts'
-import { LayerRecompressor, type RecompressOptions } from './layer-recompressor.ts'
+import { type LayerCompressor, LayerRecompressor, type RecompressOptions } from './layer-recompressor.ts'
 import type { ListLoss } from './list-json.ts'
 import type { ManifestList } from './manifest-list.ts'
 import { planPush, type PushPlan } from './push-plan.ts'
@@ -62,6 +62,8 @@ export interface PushListOptions extends OperationOptions, RetryPushOptions {
   readonly compression?: { readonly format: string; readonly level?: number | undefined } | undefined
   /** Makes them anew even where the destination has them as they are; needs `compression`. @default false */
   readonly forceCompression?: boolean | undefined
+  /** @default the codecs of the Node.js that runs, whose bytes may be others with another release of it */
+  readonly compressLayer?: LayerCompressor | undefined
   /** @default signatures of members are not looked for */
   readonly signatures?: SignatureCarrier | undefined
   /** Leaves signatures of members behind, so that members may be changed. @default false */
@@ -181,8 +183,15 @@ async function pushOnce(
   target: ImageDestination,
   options: CheckedPushOptions,
 ): Promise<PushListReport> {
-  const { sources, convertMember: convert = convertByType, recompress, forceCompression, signal } = options
-  await using recompressor = new LayerRecompressor(source, sources?.workdir)
+  const {
+    sources,
+    convertMember: convert = convertByType,
+    compressLayer,
+    recompress,
+    forceCompression,
+    signal,
+  } = options
+  await using recompressor = new LayerRecompressor({ source, compressLayer, workdir: sources?.workdir })
   const keepsLayer =
     recompress === undefined || forceCompression === true
       ? undefined

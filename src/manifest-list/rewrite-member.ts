@@ -85,6 +85,7 @@ export class MemberRewriter {
     const { config } = node.document
     const converted = await this.#parts.convert(node, format, {
       ...options,
+      source: this.#parts.source,
       readConfig: () =>
         readAllBytes(
           openVerifiedBlob(this.#parts.source, config, 'source', options),

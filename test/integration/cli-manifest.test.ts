@@ -224,7 +224,7 @@ test('tare manifest rm prints what it removed, goes on after a name that is not 
   assert.match(partly.stdout, /^Untagged: localhost\/two:latest\n/)
   await failed(home, 'NOT_FOUND', 4, 'rm', 'one')
   assert.equal(await done(home, 'rm', '--ignore', 'one'), '')
-  assert.deepEqual(await readdir(home.join('data', 'tare', 'lists')), [])
+  assert.deepEqual(await readdir(home.join('data', 'tare', 'store', 'lists')), [])
 })
 
 test('tare manifest ls shows every list, also when one is damaged', async () => {
@@ -235,7 +235,7 @@ test('tare manifest ls shows every list, also when one is damaged', async () => 
     await done(home, 'ls'),
     new RegExp(`localhost/app:latest +${id.slice(0, 12)} +OCI index +2 +linux/amd64`),
   )
-  const path = home.join('data', 'tare', 'lists', `${id}.json`)
+  const path = home.join('data', 'tare', 'store', 'lists', `${id}.json`)
   await writeFile(path, (await readFile(path, 'utf8')).replace('"manifest":', '"other":'))
   await done(home, 'create', 'good')
   const { stdout, stderr } = await manifest(home, 'ls')
@@ -415,6 +415,6 @@ test('tare manifest add that is killed leaves the list as it was, or with all th
   // What the killed ones held or left half-written stands in nobody's way.
   await done(home, 'create', 'other')
   await done(home, 'add', 'app', ...images)
-  const left = await readdir(home.join('data', 'tare', 'lists'))
+  const left = await readdir(home.join('data', 'tare', 'store', 'lists'))
   assert.equal(left.filter((name) => !/^[0-9a-f]{64}\.json$/.test(name)).length, 0, left.join(', '))
 })
