@@ -44,7 +44,7 @@ export type {
 } from './list-store.ts'
 export { type ListReferenceOptions, type LoadedList, ManifestList, type SaveListOptions } from './manifest-list.ts'
 export { MemoryListStore } from './memory-list-store.ts'
-export { type PlatformClash, platformClashes } from './platform-clashes.ts'
+export { type PlatformClash, platformClashes, warnOfClashes } from './platform-clashes.ts'
 export {
   type PushedMember,
   type PushListOptions,

@@ -18,7 +18,7 @@ import {
 import type { ListContents } from './list-json.ts'
 import { type ListFromBytesOptions, ListModel, parseList, requireListType } from './list-model.ts'
 import type { ListItems, ListLock, ListStore, ListStoreOptions } from './list-store.ts'
-import { platformClashes } from './platform-clashes.ts'
+import { warnOfClashes } from './platform-clashes.ts'
 import { type PushListOptions, type PushListReport, pushList } from './push.ts'
 
 /** Options of {@link ManifestList.saveToImage}. */
@@ -197,12 +197,7 @@ export class ManifestList extends ListModel {
       if (addition.kind === 'artifact') this.#artifacts.set(member.digest, addition.artifact)
       else if (!this.#locations.has(member.digest)) this.#locations.set(member.digest, addition.location)
     }
-    const added = new Set(addition.members.map(({ digest }) => digest))
-    for (const clash of platformClashes(this.members())) {
-      if (!clash.members.some(({ digest }) => added.has(digest))) continue
-      const digests = clash.members.map(({ digest }) => digest).join(', ')
-      options.logger?.warn(`${clash.platform} is claimed by several members; most clients take the first: ${digests}`)
-    }
+    if (options.logger !== undefined) warnOfClashes(this.members(), addition.members, options.logger)
     return first.digest
   }
 

@@ -1,5 +1,6 @@
 import { type Descriptor, formatPlatform, isAttestationPlatform, normalizePlatform } from '../oci/index.ts'
 import { isZstdVariant } from './compression-variants.ts'
+import type { Logger } from '../stream/index.ts'
 import { isArtifactType } from './artifact-type.ts'
 
 /** Members that claim one platform, other than as variants of different compression. */
@@ -23,4 +24,14 @@ export function platformClashes(members: readonly Descriptor[]): readonly Platfo
       ? [{ platform: formatPlatform(claiming[0]?.platform ?? { os: '', architecture: '' }), members: claiming }]
       : [],
   )
+}
+
+/** Tells of every platform that one of `added` claims together with another member. */
+export function warnOfClashes(members: readonly Descriptor[], added: readonly Descriptor[], logger: Logger): void {
+  const digests = new Set(added.map(({ digest }) => digest))
+  for (const clash of platformClashes(members)) {
+    if (!clash.members.some(({ digest }) => digests.has(digest))) continue
+    const claiming = clash.members.map(({ digest }) => digest).join(', ')
+    logger.warn(`${clash.platform} is claimed by several members; most clients take the first: ${claiming}`)
+  }
 }

@@ -64,7 +64,7 @@ export function defineManifestAdd(group: Command, execute: Execute): void {
     .action((name: string, images: readonly string[], values: AddOptionValues) =>
       execute(async (run) => {
         checkArtifactOptions(values)
-        const { editList, findList } = await import('../../../manifest-list/index.ts')
+        const { editList, findList, warnOfClashes } = await import('../../../manifest-list/index.ts')
         const { signal, logger } = run
         const store = await openListStore(run)
         await findList(store, name, { signal })
@@ -76,7 +76,13 @@ export function defineManifestAdd(group: Command, execute: Execute): void {
           store,
           name,
           (list) => {
-            for (const addition of additions) applyMemberOptions(list, list.addRead(addition, { logger }), values)
+            for (const addition of additions) applyMemberOptions(list, list.addRead(addition), values)
+            // Only now is it known for what they are.
+            warnOfClashes(
+              list.members(),
+              additions.flatMap(({ members }) => members),
+              logger,
+            )
             return list
           },
           { signal },
