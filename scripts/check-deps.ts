@@ -23,8 +23,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   image: ['transport', 'compress', 'tar', 'stream', 'oci', 'errors'],
   delta: ['image', 'transport', 'workers', 'recompress', 'compress', 'kernels', 'tar', 'stream', 'oci', 'errors'],
   sign: ['transport', 'http', 'stream', 'oci', 'errors'],
+  'manifest-list': ['image', 'transport', 'compress', 'stream', 'oci', 'errors'],
   cli: [
     'sign',
+    'manifest-list',
     'delta',
     'image',
     'transport',

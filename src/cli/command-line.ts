@@ -7,6 +7,7 @@ import { resolveSettings, type Settings } from './global-options.ts'
 import type { Host } from './host.ts'
 import { watchInterrupts } from './interruption.ts'
 import { OutputPipe } from './output-pipe.ts'
+import { plainFlags } from './plain-flags.ts'
 import { createProgram } from './program.ts'
 import { createRenderer } from './progress/select.ts'
 import { errorEnvelope, errorFields, errorText, resultEnvelope } from './report-error.ts'
@@ -68,7 +69,7 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
     return { kind: 'failed', error }
   }
   try {
-    await program.parseAsync([...argv], { from: 'user' })
+    await program.parseAsync([...plainFlags(program, argv)], { from: 'user' })
   } catch (error) {
     if (!isHelpDisplayed(error)) outcome = failed(usageError(error, verbIn(program, argv)))
   }
@@ -82,6 +83,7 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
 
 function outcomeOf(result: VerbResult): Outcome {
   if (result.kind === 'answer' && result.unwell !== undefined) return { kind: 'unwell', category: result.unwell }
+  if (result.kind === 'answer' && result.isNegative === true) return { kind: 'negative' }
   if (result.kind !== 'summary') return { kind: 'done' }
   if (result.failure !== undefined) return { kind: 'failed', error: result.failure }
   return { kind: result.isPartial === true ? 'partial' : 'done' }

@@ -1,3 +1,5 @@
+import type { Platform } from '../oci/index.ts'
+
 /** A stream of the process that text goes to. */
 export interface HostStream {
   write(bytes: string | Uint8Array, done?: (error?: Error | null) => void): boolean
@@ -35,6 +37,8 @@ export interface Host {
   readonly cpus: number
   /** Memory that this process may use: the machine's, or less in a container. */
   readonly memoryBytes: number
+  /** What images run here without being told otherwise. */
+  readonly platform: Platform
   readonly homeDirectory: string
   /** Where spools go without `--workdir`. */
   readonly temporaryDirectory: string

@@ -21,6 +21,7 @@ function testHost(): TestHost {
     clock: { now: () => 0, schedule: () => () => {} },
     cpus: 1,
     memoryBytes: 2 ** 30,
+    platform: { os: 'linux', architecture: 'amd64' },
     homeDirectory: '/',
     temporaryDirectory: '/',
     onSignal(name, listener) {

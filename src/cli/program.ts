@@ -8,6 +8,7 @@ import { defineDiff } from './verbs/diff.ts'
 import { defineDoctor } from './verbs/doctor.ts'
 import { defineInspect } from './verbs/inspect.ts'
 import { defineLayer } from './verbs/layer.ts'
+import { defineManifest } from './verbs/manifest/index.ts'
 import { defineSign } from './verbs/sign.ts'
 import { defineUnbundle } from './verbs/unbundle.ts'
 import { defineVerify } from './verbs/verify.ts'
@@ -69,6 +70,7 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     defineLayer,
     defineConfig,
     defineDoctor,
+    defineManifest,
     defineCompletion,
     defineVersion,
   ]) {

@@ -35,6 +35,8 @@ export type VerbResult =
       readonly text: string
       /** The answer tells of something that is not well: the exit code of this category. */
       readonly unwell?: ErrorCategory | undefined
+      /** The answer to a question is no: exit code 1. */
+      readonly isNegative?: boolean | undefined
     }
   /** Exact bytes, and nothing else. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }

@@ -36,6 +36,7 @@ function testRun(env: Host['env'] = {}, stdin = ''): TestRun {
     env,
     clock: { now: () => 0, schedule: () => () => {} },
     cpus: 1,
+    platform: { os: 'linux', architecture: 'amd64' },
     memoryBytes: 2 ** 30,
     homeDirectory: '/nowhere',
     temporaryDirectory: '/nowhere',

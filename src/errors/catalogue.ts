@@ -46,6 +46,14 @@ export const ERROR_CATALOGUE = {
   },
   INVALID_KEY: { category: 'usage', meaning: 'A key file holds no key, or one of a kind that Tare does not use' },
   KEY_PASSWORD: { category: 'usage', meaning: 'A private key is encrypted, and the password is missing or wrong' },
+  INSTANCE_NOT_FOUND: { category: 'usage', meaning: 'The list has no member with that digest' },
+  NAME_IN_USE: { category: 'usage', meaning: 'Another list, or an image, has that name or ID already' },
+  LIST_NOT_SAVED: { category: 'usage', meaning: 'The list has to be saved before it can be read as an image' },
+  SPARSE_INDEX: {
+    category: 'usage',
+    meaning: 'The registry refuses an index because it does not have all of its members',
+  },
+  CANNOT_CONVERT: { category: 'usage', meaning: 'An image has parts that the wanted format cannot express' },
 
   // environment: the world around Tare said no; trying again elsewhere or later may work
   FILE_NOT_FOUND: { category: 'environment', meaning: 'A file or directory does not exist' },
@@ -105,6 +113,10 @@ export const ERROR_CATALOGUE = {
     category: 'content',
     meaning: 'The archive or directory is not of the kind its transport expects',
   },
+  NOT_A_LIST: {
+    category: 'content',
+    meaning: 'The image is a single manifest and not an image index or manifest list',
+  },
   NOT_A_DELTA: { category: 'content', meaning: 'The file is not a Tare delta' },
   UNSUPPORTED_FORMAT: {
     category: 'content',
@@ -133,6 +145,10 @@ export const ERROR_CATALOGUE = {
   LOG_PROOF_INVALID: {
     category: 'trust',
     meaning: 'The proof that a transparency log or timestamp authority saw the signature is missing or wrong',
+  },
+  SIGNATURE_FORBIDS_CHANGE: {
+    category: 'trust',
+    meaning: 'The image is signed, and what was asked for would change it',
   },
 
   // internal: Tare is wrong

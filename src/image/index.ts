@@ -1,11 +1,16 @@
 /** Images as trees of documents and blobs: read, narrow, copy, inspect. */
 export {
+  checkDestination,
   type CopiedBlob,
   type CopyOptions,
   type CopyReport,
   copyImage,
   DEFAULT_CONCURRENCY,
   isFetchedElsewhere,
+  repositoriesToMountFrom,
+  writeTree,
+  type WriteTreeOptions,
+  type WriteTreeReport,
 } from './copy.ts'
 export {
   type ImageReport,

@@ -12,7 +12,8 @@ export {
   parseDigest,
   shortDigest,
 } from './digest.ts'
-export { DocumentNode, readDocument } from './document-node.ts'
+export { DocumentNode, readDocument, withoutAbsent } from './document-node.ts'
+export { encodeGoJson, type GoJson, type GoJsonOptions } from './go-json.ts'
 export { isJsonObject, type JsonObject, jsonPath, parseJson } from './json.ts'
 export {
   childDescriptors,

@@ -3,6 +3,8 @@ export { isArchivePresent, STANDARD_STREAM } from './archive-input.ts'
 export { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
 export { layoutBlobPath } from './layout-source.ts'
 export { type NamedFiles, readNamedFile } from './named-files.ts'
+export { makeDirectories } from './directory.ts'
+export { type HeldLock, withFileLock } from './file-lock.ts'
 export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
 export { archiveSourceIn } from './oci-archive.ts'
 export { openVerifiedBlob } from './open-verified.ts'
@@ -14,6 +16,7 @@ export {
   hasTransportPrefix,
   type ImagePick,
   type LayoutReference,
+  likelyPrefixOfText,
   type ParseTransportOptions,
   parseTransportReference,
   type TransportName,
