@@ -2,6 +2,21 @@
 export { attestedDigest, isAttestation } from './attestation.ts'
 export { type HistoryEntry, historyLayerCount, type ImageConfig, parseImageConfig, platformOfConfig } from './config.ts'
 export { type Annotations, bareDescriptor, type Descriptor, parseDescriptor, readDescriptor } from './descriptor.ts'
+export type {
+  CommitOptions,
+  ContentInfo,
+  ContentIngester,
+  ContentManager,
+  ContentOptions,
+  ContentProvider,
+  ContentRange,
+  ContentReader,
+  ContentStore,
+  ContentWriter,
+  IngestStatus,
+  Labels,
+  WriterOptions,
+} from './content.ts'
 export {
   type DiffId,
   type Digest,
@@ -13,6 +28,27 @@ export {
   shortDigest,
 } from './digest.ts'
 export { DocumentNode, readDocument } from './document-node.ts'
+export {
+  type ChildLabelMap,
+  childGcLabels,
+  childGcLabelsWithoutLayers,
+  ConcurrencyLimiter,
+  type DescriptorHandler,
+  dispatch,
+  type DispatchOptions,
+  filterPlatforms,
+  GC_CONTENT_LABEL,
+  handleInOrder,
+  labelsForChildren,
+  limitManifests,
+  setChildrenLabels,
+  setChildrenMappedLabels,
+  SkipDescriptor,
+  StopHandling,
+  walk,
+  walkNotEmpty,
+  type WalkOptions,
+} from './handlers.ts'
 export { parseJson } from './json.ts'
 export {
   childDescriptors,
@@ -24,20 +60,27 @@ export {
 } from './manifest.ts'
 export {
   ACCEPTED_MANIFEST_TYPES,
+  diffCompression,
+  IMAGE_NAME_ANNOTATION,
   isConfigType,
+  isDockerType,
   isEncryptedLayerType,
   isForeignLayerType,
   isIndexType,
+  isKnownConfigType,
   isLayerType,
   isManifestType,
   isSchema1Type,
+  isUncompressedLayerType,
   MEDIA_TYPE,
+  REF_NAME_ANNOTATION,
   type StatedCompression,
   statedCompression,
 } from './media-type.ts'
 export {
   formatPlatform,
   isAttestationPlatform,
+  isSamePlatform,
   matchPlatform,
   normalizePlatform,
   type Platform,
@@ -45,6 +88,17 @@ export {
   rankPlatforms,
   selectPlatform,
 } from './platform.ts'
+export {
+  ALL_PLATFORMS,
+  anyPlatform,
+  onlyPlatform,
+  onlyPlatformStrict,
+  orderedPlatforms,
+  parsePlatformSpecifier,
+  type PlatformMatcher,
+  platformOfHost,
+  sortByPlatform,
+} from './platform-matcher.ts'
 export {
   DEFAULT_REGISTRY,
   DEFAULT_TAG,
