@@ -1,4 +1,4 @@
-/** Decoders for gzip and Zstandard; the only folder that touches `node:zlib`. */
+/** Decoders for gzip and Zstandard, and an encoder; the only folder that touches `node:zlib`. */
 export { type DecodeOptions, RATIO_FREE_BYTES } from './decode-options.ts'
 export {
   type Compression,
@@ -13,3 +13,4 @@ export { type GzipHeader, parseGzipHeader } from './gzip-header.ts'
 export { type GzipMember, gzipMembers, type RangeOpener } from './gzip-members.ts'
 export { unzstd, type UnzstdOptions, zstdFrames } from './unzstd.ts'
 export type { ZstdFrame, ZstdFrameHeader } from './zstd-walker.ts'
+export { zstd, type ZstdOptions } from './zstd.ts'
