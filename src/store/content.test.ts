@@ -97,7 +97,8 @@ describe('ContentStore', () => {
     }
     assert.deepEqual(await picked(), digests.toSorted())
     assert.deepEqual(await picked(`digest==${digests[1]}`), [digests[1]])
-    assert.deepEqual(await picked('labels.n==0', 'labels.n==2'), [digests[0], digests[2]].toSorted())
+    const picks = new Set(await picked('labels.n==0', 'labels.n==2'))
+    assert.deepEqual(picks, new Set([digests[0], digests[2]]))
     const plain = digestOf(Buffer.from('plain two'))
     assert.deepEqual(await picked(`labels."containerd.io/uncompressed"==${plain}`), [digests[1]])
     assert.deepEqual(await picked('size==3'), [])

@@ -106,12 +106,30 @@ describe('ImageStore', () => {
     assert.equal((await images.list(['labels.constructor'])).length, 0)
   })
 
-  test('put() makes a record, or moves it and keeps its labels', async () => {
+  test('putAll() makes records, or moves them and keeps their labels, all or none', async () => {
     await using fixture = await temporaryStore()
     const { images } = fixture.store.namespace()
-    await images.put({ name: 'a', target: target('a'), labels: { k: 'v' } })
-    const moved = await images.put({ name: 'a', target: target('b') })
-    assert.deepEqual([moved.target.digest, moved.labels], [target('b').digest, { k: 'v' }])
+    await images.putAll([{ name: 'a', target: target('a'), labels: { k: 'v' } }])
+    const [moved] = await images.putAll([{ name: 'a', target: target('b'), labels: { n: '1' } }])
+    assert.deepEqual([moved?.target.digest, moved?.labels], [target('b').digest, { k: 'v', n: '1' }])
+    const [bare] = await images.putAll([{ name: 'a', target: target('b') }], { replaceLabels: true })
+    assert.deepEqual(bare?.labels, {})
+    const some = [
+      { name: 'b', target: target('b') },
+      { name: 'bad\u0007', target: target('b') },
+    ]
+    await assert.rejects(images.putAll(some), (error) => hasErrorCode(error, 'INVALID_ARGUMENT'))
+    await images.putAll([
+      { name: 'c', target: target('1') },
+      { name: 'c', target: target('2') },
+    ])
+    assert.deepEqual(
+      (await images.list()).map(({ name, target: { digest } }) => [name, digest]),
+      [
+        ['a', target('b').digest],
+        ['c', target('2').digest],
+      ],
+    )
   })
 
   test('list() gives records by the bytes of their names, filtered', async () => {

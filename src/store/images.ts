@@ -35,6 +35,12 @@ export interface ImageStoreOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Options of {@link ImageStore.putAll}. */
+export interface PutImageOptions extends ImageStoreOptions {
+  /** Whether a record that is moved loses the labels it had. @default false */
+  readonly replaceLabels?: boolean | undefined
+}
+
 /** The image records of one namespace. */
 export interface ImageStore {
   /** @throws {TareError} `NOT_FOUND` */
@@ -56,8 +62,13 @@ export interface ImageStore {
    * @throws {TareError} `NOT_FOUND`, `INVALID_ARGUMENT`
    */
   update(image: NewImage, fieldPaths?: readonly string[], options?: ImageStoreOptions): Promise<ImageRecord>
-  /** Points a name at a target: makes the record, or moves it and keeps its labels. @throws {TareError} `INVALID_ARGUMENT` */
-  put(image: NewImage, options?: ImageStoreOptions): Promise<ImageRecord>
+  /**
+   * Points names at targets, all at once or none: makes a record, or moves it and keeps its labels. Of equal names the
+   * last counts.
+   *
+   * @throws {TareError} `INVALID_ARGUMENT`
+   */
+  putAll(images: readonly NewImage[], options?: PutImageOptions): Promise<readonly ImageRecord[]>
   /** @throws {TareError} `NOT_FOUND`, also when the record points elsewhere than `target` */
   delete(name: string, options?: DeleteImageOptions): Promise<void>
 }
@@ -119,12 +130,18 @@ export class LocalImages implements ImageStore {
     }, signal)
   }
 
-  async put(image: NewImage, { signal }: ImageStoreOptions = {}): Promise<ImageRecord> {
-    const checked = checkedImage(image)
+  async putAll(
+    images: readonly NewImage[],
+    { replaceLabels, signal }: PutImageOptions = {},
+  ): Promise<readonly ImageRecord[]> {
+    const checked = images.map(checkedImage)
     return this.#context.database.write((transaction) => {
-      const before = this.#find(transaction, image.name)
-      if (before === undefined) return this.#insert(transaction, checked)
-      return this.#replace(transaction, before, { ...checked, labels: { ...before.labels, ...checked.labels } })
+      return checked.map((image) => {
+        const before = this.#find(transaction, image.name)
+        if (before === undefined) return this.#insert(transaction, image)
+        const labels = replaceLabels === true ? image.labels : { ...before.labels, ...image.labels }
+        return this.#replace(transaction, before, { ...image, labels })
+      })
     }, signal)
   }
 

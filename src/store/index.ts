@@ -2,7 +2,14 @@
 export type { CheckStoreOptions, StoreCheck, StoreProblem } from './check-store.ts'
 export type { CollectionReport, ContentSharing } from './context.ts'
 export { type FieldReader, type Filter, labelField, parseFilters, quoteForFilter } from './filter/index.ts'
-export type { DeleteImageOptions, ImageRecord, ImageStore, ImageStoreOptions, NewImage } from './images.ts'
+export type {
+  DeleteImageOptions,
+  ImageRecord,
+  ImageStore,
+  ImageStoreOptions,
+  NewImage,
+  PutImageOptions,
+} from './images.ts'
 export {
   type DeleteLeaseOptions,
   EXPIRE_LABEL,
@@ -23,3 +30,4 @@ export {
   Store,
   StoreNamespace,
 } from './store.ts'
+export { openWriterPatiently, writeBlob, type WriteBlobOptions, type WrittenBlob } from './write-blob.ts'
