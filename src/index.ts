@@ -2,7 +2,7 @@
  * Tare ships container images net of what the other side already has.
  *
  * This entry point has what most programs need: open images, copy, inspect, diff, apply. The parts below it are
- * `tare/oci`, `tare/errors`, `tare/stream`, `tare/tar`, `tare/registry`, `tare/transport`, `tare/image`,
+ * `tare/oci`, `tare/errors`, `tare/stream`, `tare/tar`, `tare/registry`, `tare/store`, `tare/transport`, `tare/image`,
  * `tare/recompress` and `tare/delta`.
  *
  * @module

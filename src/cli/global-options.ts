@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { Host } from './host.ts'
 import { parseCount, parseSize } from './option-values.ts'
@@ -14,6 +15,8 @@ export interface Settings {
   readonly progress: ProgressMode
   /** Where spools go. */
   readonly workdir: string
+  /** Directory of the local store. */
+  readonly storeDirectory: string
   /** Worker threads, and blobs on their way at a time; undefined leaves the choice to the verb. */
   readonly jobs: number | undefined
   /** Undefined leaves the choice to the verb. */
@@ -27,6 +30,7 @@ interface GlobalOptionValues {
   readonly json?: boolean
   readonly progress?: ProgressMode | 'auto'
   readonly workdir?: string
+  readonly store?: string
   readonly jobs?: number
   readonly memory?: number
   readonly color?: boolean
@@ -44,6 +48,7 @@ export function addGlobalOptions(program: Command): void {
         .default('auto'),
     )
     .option('--workdir <dir>', 'where to keep temporary files (default: the system’s temporary directory)')
+    .option('--store <dir>', 'the local store (default: $TARE_STORE, or tare/store in the user’s data directory)')
     .option(
       '--jobs <n>',
       'worker threads, and blobs on their way at a time (default: one thread for each processor, 6 blobs)',
@@ -65,8 +70,15 @@ export function resolveSettings(program: Command, host: Host): Settings {
     json: values.json === true,
     progress: wanted === 'auto' ? automatic : wanted,
     workdir: values.workdir ?? host.temporaryDirectory,
+    storeDirectory: values.store ?? defaultStore(host),
     jobs: values.jobs,
     memoryBytes: values.memory,
     color: values.color !== false,
   })
+}
+
+/** An empty variable counts as none, as the base directory specification has it. */
+function defaultStore({ env, homeDirectory }: Host): string {
+  const dataDirectory = env['XDG_DATA_HOME'] || join(homeDirectory, '.local', 'share')
+  return env['TARE_STORE'] || join(dataDirectory, 'tare', 'store')
 }

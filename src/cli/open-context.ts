@@ -24,6 +24,7 @@ export async function openContext(
   const registry = registrySettings(values, side)
   return {
     workdir: settings.workdir,
+    storeDirectory: settings.storeDirectory,
     signal,
     logger,
     force: values.force === true,

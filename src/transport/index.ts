@@ -11,6 +11,7 @@ export {
   type LayoutReference,
   type ParseTransportOptions,
   parseTransportReference,
+  type StoreReference,
   type TransportName,
   type TransportReference,
 } from './reference-text.ts'

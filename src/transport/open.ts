@@ -22,6 +22,10 @@ export interface OpenContext extends OperationOptions {
   readonly workdir?: string | undefined
   /** Replaces what a `dir:` holds, and makes a layout of a directory with other files. @default false */
   readonly force?: boolean | undefined
+  /** Directory of the local store; for `store:` only. */
+  readonly storeDirectory?: string | undefined
+  /** Namespace in the store. @default 'default' */
+  readonly storeNamespace?: string | undefined
   /** For `docker://` only. */
   readonly registry?: RegistryTransportOptions | undefined
 }
@@ -52,6 +56,11 @@ export async function openSource(
       return openDockerArchiveSource(parsed, context)
     case 'dir':
       return openDirectorySource(parsed)
+    case 'store': {
+      // Imported here so that nothing else loads SQLite.
+      const { openStoreSource } = await import('./store.ts')
+      return openStoreSource(parsed, context)
+    }
   }
 }
 
@@ -79,6 +88,10 @@ export async function openDestination(
       return openDockerArchiveDestination(parsed, context)
     case 'dir':
       return openDirectoryDestination(parsed, context)
+    case 'store': {
+      const { openStoreDestination } = await import('./store.ts')
+      return openStoreDestination(parsed, context)
+    }
   }
 }
 

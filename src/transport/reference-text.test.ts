@@ -91,7 +91,7 @@ suite('parseTransportReference()', () => {
     })
   }
 
-  for (const text of ['docker-daemon:app:v1', 'containers-storage:app', 'containerd:app', 'store:app']) {
+  for (const text of ['docker-daemon:app:v1', 'containers-storage:app', 'containerd:app', 'ostree:app']) {
     test(`says that ${text} is not there yet`, () => {
       assert.throws(
         () => parseTransportReference(text),
@@ -99,6 +99,38 @@ suite('parseTransportReference()', () => {
       )
     })
   }
+
+  test('reads store: names as Docker means them, with a digest or as one', () => {
+    const parsed = (text: string): unknown => stripped(parseTransportReference(text))
+    assert.deepEqual(parsed('store:app'), {
+      transport: 'store',
+      name: 'docker.io/library/app:latest',
+      literal: 'app',
+    })
+    assert.deepEqual(parsed('store:docker.io/library/app:v1'), { transport: 'store', name: 'docker.io/library/app:v1' })
+    assert.deepEqual(parsed(`store:ghcr.io/x/app:v1@${DIGEST}`), {
+      transport: 'store',
+      name: 'ghcr.io/x/app:v1',
+      digest: DIGEST,
+    })
+    assert.deepEqual(parsed(`store:app@${DIGEST}`), {
+      transport: 'store',
+      name: `docker.io/library/app@${DIGEST}`,
+      digest: DIGEST,
+    })
+    assert.deepEqual(parsed(`store:@${DIGEST}`), { transport: 'store', name: '', digest: DIGEST })
+    for (const text of ['store:app', `store:app@${DIGEST}`, `store:app:v1@${DIGEST}`, `store:@${DIGEST}`]) {
+      const reference = parseTransportReference(text)
+      assert.deepEqual(parseTransportReference(formatTransportReference(reference)), reference)
+    }
+    for (const text of ['store:', 'store:UPPER', 'store:@sha256:1', 'store:a:b:c', 'store:../x']) {
+      assert.throws(
+        () => parseTransportReference(text),
+        (error) => hasErrorCode(error, 'INVALID_REFERENCE'),
+        text,
+      )
+    }
+  })
 
   test('lets an existing path decide where a path with colons ends', () => {
     const parse = (text: string, ...existing: readonly string[]): TransportReference =>

@@ -1,4 +1,4 @@
-import { TareError } from '../errors/index.ts'
+import { hasErrorCode, TareError } from '../errors/index.ts'
 import { type Digest, formatReference, isDigest, parseReference, type Reference } from '../oci/index.ts'
 
 /** Which image of a layout or archive is meant. */
@@ -35,8 +35,26 @@ export interface DirectoryReference {
   readonly path: string
 }
 
+/**
+ * `store:NAME[:TAG][@DIGEST]`, the image of a record in the local store, and `store:@DIGEST`, whatever has that digest
+ * there.
+ */
+export interface StoreReference {
+  readonly transport: 'store'
+  /** In full, as Docker means it: `docker.io/library/app:latest`, with `@DIGEST` for a name without a tag; empty for a digest alone. */
+  readonly name: string
+  /** The text as it was written, where that is no digest and differs: records need not have Docker's form. */
+  readonly literal?: string | undefined
+  readonly digest?: Digest | undefined
+}
+
 /** A reference with its transport. */
-export type TransportReference = DockerReference | LayoutReference | DockerArchiveReference | DirectoryReference
+export type TransportReference =
+  | DockerReference
+  | LayoutReference
+  | DockerArchiveReference
+  | DirectoryReference
+  | StoreReference
 
 /** The transports there are. */
 export type TransportName = TransportReference['transport']
@@ -61,7 +79,6 @@ const NOT_YET: ReadonlySet<string> = new Set([
   'ostree',
   'ocidir',
   'sif',
-  'store',
   'tarball',
 ])
 
@@ -96,6 +113,8 @@ export function parseTransportReference(text: string, options: ParseTransportOpt
       return parseDockerArchive(text, rest, options)
     case 'dir':
       return { transport: 'dir', path: requirePath(text, rest) }
+    case 'store':
+      return parseStore(text, rest)
     default:
       throw unknownTransport(text, prefix)
   }
@@ -108,6 +127,8 @@ export function formatTransportReference(reference: TransportReference): string 
       return `docker://${formatReference(reference.reference)}`
     case 'dir':
       return `dir:${reference.path}`
+    case 'store':
+      return formatStore(reference)
     case 'oci':
     case 'oci-archive':
     case 'docker-archive':
@@ -173,6 +194,34 @@ function parseDockerArchive(text: string, rest: string, options: ParseTransportO
   return { transport: 'docker-archive', path, pick: { kind: 'name', name: normalised } }
 }
 
+function parseStore(text: string, rest: string): StoreReference {
+  if (rest.startsWith('@')) return { transport: 'store', name: '', digest: requireDigest(text, rest.slice(1)) }
+  const { digest, tag, ...repository } = parseStoreName(text, rest)
+  const isTagged = tag !== undefined || digest === undefined
+  const name = formatReference(isTagged ? { ...repository, tag: tag ?? 'latest' } : { ...repository, digest })
+  return {
+    transport: 'store',
+    name,
+    ...(digest === undefined && rest !== name ? { literal: rest } : {}),
+    ...(digest === undefined ? {} : { digest }),
+  }
+}
+
+function parseStoreName(text: string, rest: string): Reference {
+  try {
+    return parseReference(rest)
+  } catch (error) {
+    if (!hasErrorCode(error, 'INVALID_REFERENCE')) throw error
+    throw new TareError('INVALID_REFERENCE', `${shown(text)}: ${error.message}`, { cause: error, hint: error.hint })
+  }
+}
+
+function formatStore({ name, literal, digest }: StoreReference): string {
+  if (literal !== undefined) return `store:${literal}`
+  if (digest === undefined || name.endsWith(`@${digest}`)) return `store:${name}`
+  return `store:${name}@${digest}`
+}
+
 function parsePosition(text: string, name: string): { kind: 'position'; position: number } | undefined {
   if (!name.startsWith('@')) return undefined
   if (!/^@\d{1,9}$/.test(name)) {
@@ -224,7 +273,7 @@ function requireDigest(text: string, digest: string): Digest {
 function unknownTransport(text: string, prefix: string): TareError {
   if (NOT_YET.has(prefix)) {
     return new TareError('UNKNOWN_TRANSPORT', `reference ${shown(text)}: Tare does not know ${prefix}: yet`, {
-      hint: 'Use docker://, oci:, oci-archive:, docker-archive: or dir:',
+      hint: 'Use docker://, oci:, oci-archive:, docker-archive:, dir: or store:',
     })
   }
   const lowered = `${prefix.toLowerCase()}:`
@@ -232,7 +281,7 @@ function unknownTransport(text: string, prefix: string): TareError {
     return bareReference(text.slice(prefix.length + 1), lowered)
   if (/^(?!https?:)[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
     return new TareError('UNKNOWN_TRANSPORT', `reference ${shown(text)}: there is no transport ${prefix}:`, {
-      hint: 'Use docker://, oci:, oci-archive:, docker-archive: or dir:',
+      hint: 'Use docker://, oci:, oci-archive:, docker-archive:, dir: or store:',
     })
   }
   return bareReference(text, likelyPrefixOfText(text))
@@ -270,6 +319,7 @@ const TRANSPORT_NAMES: ReadonlySet<string> = new Set<TransportName>([
   'oci-archive',
   'docker-archive',
   'dir',
+  'store',
 ])
 
 function shown(text: string): string {
