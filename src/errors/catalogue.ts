@@ -58,6 +58,15 @@ export const ERROR_CATALOGUE = {
     category: 'environment',
     meaning: 'The registry answered in a way the distribution specification does not allow',
   },
+  ENGINE_UNREACHABLE: {
+    category: 'environment',
+    meaning: 'No container engine answers at its socket or address, or the socket is closed to this user',
+  },
+  ENGINE_REFUSED: { category: 'environment', meaning: 'The container engine answered with an error' },
+  ENGINE_PROTOCOL: {
+    category: 'environment',
+    meaning: 'What answered is no container engine, or one that is too old or too new',
+  },
   WORKER_FAILED: { category: 'environment', meaning: 'A worker thread died, most likely for want of memory' },
   MEMORY_LIMIT: { category: 'environment', meaning: 'The work does not fit in the memory that --memory allows' },
 

@@ -49,7 +49,7 @@ export {
   walkNotEmpty,
   type WalkOptions,
 } from './handlers.ts'
-export { isJsonObject, parseJson } from './json.ts'
+export { isJsonObject, type JsonObject, parseJson } from './json.ts'
 export {
   childDescriptors,
   type ImageIndex,
