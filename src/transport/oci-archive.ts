@@ -35,7 +35,9 @@ export async function openArchiveSource(
   options: TarArchiveOptions = {},
 ): Promise<ImageSource> {
   const files = await TarArchive.open(reference.path, { ...options, otherwise: `oci:${reference.path}` })
-  return new LayoutSource(reference, files, `docker-archive:${reference.path}`)
+  return new LayoutSource(formatTransportReference(reference), reference.pick, files, {
+    otherwise: `docker-archive:${reference.path}`,
+  })
 }
 
 /**

@@ -1,8 +1,10 @@
 import { statSync } from 'node:fs'
 import { hasErrorCode, type TareError } from '../errors/index.ts'
+import type { DockerEngineOptions } from '../engine/index.ts'
 import { openDirectoryDestination, openDirectorySource } from './dir.ts'
 import { openDockerArchiveDestination } from './docker-archive-destination.ts'
 import { openDockerArchiveSource } from './docker-archive-source.ts'
+import type { ContainerdPlaceOptions } from './engine-options.ts'
 import { openArchiveDestination, openArchiveSource } from './oci-archive.ts'
 import { openLayoutDestination, openLayoutSource } from './oci-layout.ts'
 import {
@@ -26,6 +28,10 @@ export interface OpenContext extends OperationOptions {
   readonly storeDirectory?: string | undefined
   /** Namespace in the store. @default 'default' */
   readonly storeNamespace?: string | undefined
+  /** For `docker-daemon:` only. */
+  readonly docker?: DockerEngineOptions | undefined
+  /** For `containerd:` only. */
+  readonly containerd?: ContainerdPlaceOptions | undefined
   /** For `docker://` only. */
   readonly registry?: RegistryTransportOptions | undefined
 }
@@ -61,6 +67,14 @@ export async function openSource(
       const { openStoreSource } = await import('./store.ts')
       return openStoreSource(parsed, context)
     }
+    case 'docker-daemon': {
+      const { openDockerDaemonSource } = await import('./docker-daemon-source.ts')
+      return openDockerDaemonSource(parsed, context)
+    }
+    case 'containerd': {
+      const { openContainerdSource } = await import('./containerd.ts')
+      return openContainerdSource(parsed, context)
+    }
   }
 }
 
@@ -91,6 +105,14 @@ export async function openDestination(
     case 'store': {
       const { openStoreDestination } = await import('./store.ts')
       return openStoreDestination(parsed, context)
+    }
+    case 'docker-daemon': {
+      const { openDockerDaemonDestination } = await import('./docker-daemon-destination.ts')
+      return openDockerDaemonDestination(parsed, context)
+    }
+    case 'containerd': {
+      const { openContainerdDestination } = await import('./containerd.ts')
+      return openContainerdDestination(parsed, context)
     }
   }
 }

@@ -1,5 +1,15 @@
-import { hasErrorCode, TareError } from '../errors/index.ts'
-import { type Digest, formatReference, isDigest, parseReference, type Reference } from '../oci/index.ts'
+import { TareError } from '../errors/index.ts'
+import { type Digest, formatReference, parseReference, type Reference } from '../oci/index.ts'
+import {
+  type ContainerdReference,
+  type DockerDaemonReference,
+  formatContainerd,
+  formatDockerDaemon,
+  parseContainerd,
+  parseDockerDaemon,
+} from './engine-reference.ts'
+import { formatRecordName, parseRecordName, type RecordName } from './record-name.ts'
+import { requireDigest, shown } from './reference-error.ts'
 
 /** Which image of a layout or archive is meant. */
 export type ImagePick =
@@ -39,13 +49,8 @@ export interface DirectoryReference {
  * `store:NAME[:TAG][@DIGEST]`, the image of a record in the local store, and `store:@DIGEST`, whatever has that digest
  * there.
  */
-export interface StoreReference {
+export interface StoreReference extends RecordName {
   readonly transport: 'store'
-  /** In full, as Docker means it: `docker.io/library/app:latest`, with `@DIGEST` for a name without a tag; empty for a digest alone. */
-  readonly name: string
-  /** The text as it was written, where that is no digest and differs: records need not have Docker's form. */
-  readonly literal?: string | undefined
-  readonly digest?: Digest | undefined
 }
 
 /** A reference with its transport. */
@@ -55,6 +60,8 @@ export type TransportReference =
   | DockerArchiveReference
   | DirectoryReference
   | StoreReference
+  | DockerDaemonReference
+  | ContainerdReference
 
 /** The transports there are. */
 export type TransportName = TransportReference['transport']
@@ -72,15 +79,9 @@ export interface ParseTransportOptions {
 const MAX_REFERENCE_CHARS = 8192
 
 /** Prefixes that other tools know and Tare does not yet. */
-const NOT_YET: ReadonlySet<string> = new Set([
-  'containerd',
-  'containers-storage',
-  'docker-daemon',
-  'ostree',
-  'ocidir',
-  'sif',
-  'tarball',
-])
+const NOT_YET: ReadonlySet<string> = new Set(['containers-storage', 'ostree', 'ocidir', 'sif', 'tarball'])
+
+const KNOWN_HINT = 'Use docker://, oci:, oci-archive:, docker-archive:, dir:, store:, docker-daemon: or containerd:'
 
 /** `USER:PASSWORD@HOST/…` as in URLs, not `NAME:TAG@DIGEST`. */
 const CREDENTIALS_PATTERN = /^(?:[a-z]+:)?(?:\/\/)?[^/@:]+:.*@(?!sha\d+:)[^@/]+\//
@@ -114,7 +115,11 @@ export function parseTransportReference(text: string, options: ParseTransportOpt
     case 'dir':
       return { transport: 'dir', path: requirePath(text, rest) }
     case 'store':
-      return parseStore(text, rest)
+      return { transport: 'store', ...parseRecordName(text, rest) }
+    case 'docker-daemon':
+      return parseDockerDaemon(text, rest)
+    case 'containerd':
+      return parseContainerd(text, rest)
     default:
       throw unknownTransport(text, prefix)
   }
@@ -128,7 +133,11 @@ export function formatTransportReference(reference: TransportReference): string 
     case 'dir':
       return `dir:${reference.path}`
     case 'store':
-      return formatStore(reference)
+      return `store:${formatRecordName(reference)}`
+    case 'docker-daemon':
+      return formatDockerDaemon(reference)
+    case 'containerd':
+      return formatContainerd(reference)
     case 'oci':
     case 'oci-archive':
     case 'docker-archive':
@@ -194,34 +203,6 @@ function parseDockerArchive(text: string, rest: string, options: ParseTransportO
   return { transport: 'docker-archive', path, pick: { kind: 'name', name: normalised } }
 }
 
-function parseStore(text: string, rest: string): StoreReference {
-  if (rest.startsWith('@')) return { transport: 'store', name: '', digest: requireDigest(text, rest.slice(1)) }
-  const { digest, tag, ...repository } = parseStoreName(text, rest)
-  const isTagged = tag !== undefined || digest === undefined
-  const name = formatReference(isTagged ? { ...repository, tag: tag ?? 'latest' } : { ...repository, digest })
-  return {
-    transport: 'store',
-    name,
-    ...(digest === undefined && rest !== name ? { literal: rest } : {}),
-    ...(digest === undefined ? {} : { digest }),
-  }
-}
-
-function parseStoreName(text: string, rest: string): Reference {
-  try {
-    return parseReference(rest)
-  } catch (error) {
-    if (!hasErrorCode(error, 'INVALID_REFERENCE')) throw error
-    throw new TareError('INVALID_REFERENCE', `${shown(text)}: ${error.message}`, { cause: error, hint: error.hint })
-  }
-}
-
-function formatStore({ name, literal, digest }: StoreReference): string {
-  if (literal !== undefined) return `store:${literal}`
-  if (digest === undefined || name.endsWith(`@${digest}`)) return `store:${name}`
-  return `store:${name}@${digest}`
-}
-
 function parsePosition(text: string, name: string): { kind: 'position'; position: number } | undefined {
   if (!name.startsWith('@')) return undefined
   if (!/^@\d{1,9}$/.test(name)) {
@@ -263,17 +244,10 @@ function requirePath(text: string, path: string): string {
   throw new TareError('INVALID_REFERENCE', `reference ${shown(text)} names no path`)
 }
 
-function requireDigest(text: string, digest: string): Digest {
-  if (isDigest(digest)) return digest
-  throw new TareError('INVALID_REFERENCE', `reference ${shown(text)} has a malformed digest`, {
-    hint: 'A digest is sha256: and 64, or sha512: and 128, lower-case hex digits',
-  })
-}
-
 function unknownTransport(text: string, prefix: string): TareError {
   if (NOT_YET.has(prefix)) {
     return new TareError('UNKNOWN_TRANSPORT', `reference ${shown(text)}: Tare does not know ${prefix}: yet`, {
-      hint: 'Use docker://, oci:, oci-archive:, docker-archive:, dir: or store:',
+      hint: KNOWN_HINT,
     })
   }
   const lowered = `${prefix.toLowerCase()}:`
@@ -281,7 +255,7 @@ function unknownTransport(text: string, prefix: string): TareError {
     return bareReference(text.slice(prefix.length + 1), lowered)
   if (/^(?!https?:)[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
     return new TareError('UNKNOWN_TRANSPORT', `reference ${shown(text)}: there is no transport ${prefix}:`, {
-      hint: 'Use docker://, oci:, oci-archive:, docker-archive:, dir: or store:',
+      hint: KNOWN_HINT,
     })
   }
   return bareReference(text, likelyPrefixOfText(text))
@@ -320,11 +294,9 @@ const TRANSPORT_NAMES: ReadonlySet<string> = new Set<TransportName>([
   'docker-archive',
   'dir',
   'store',
+  'docker-daemon',
+  'containerd',
 ])
-
-function shown(text: string): string {
-  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)
-}
 
 function hasControlCharacter(text: string): boolean {
   for (const character of text) if (character < ' ' || character === '\u007f') return true

@@ -23,17 +23,19 @@ const DOCUMENTS: ReadonlySet<string> = new Set(['index.json', 'manifest.json', '
 export interface TarArchiveOptions extends OperationOptions {
   /** Where a wrapped archive is unwrapped. @default the system's temporary directory */
   readonly workdir?: string | undefined
+  /** What errors call the archive. @default its path */
+  readonly shownAs?: string | undefined
 }
 
 /** The files in a tar, read from where they lie in it. */
 export class TarArchive implements NamedFiles {
-  readonly #path: string
+  readonly #shownAs: string
   readonly #index: TarFileIndex
   readonly #repeated: ReadonlySet<string>
   readonly #spool: SpoolDirectory | undefined
 
-  private constructor(path: string, index: TarFileIndex, spool: SpoolDirectory | undefined) {
-    this.#path = path
+  private constructor(shownAs: string, index: TarFileIndex, spool: SpoolDirectory | undefined) {
+    this.#shownAs = shownAs
     this.#index = index
     this.#spool = spool
     const seen = new Set<string>()
@@ -50,14 +52,15 @@ export class TarArchive implements NamedFiles {
    */
   static async open(path: string, options: TarArchiveOptions & { readonly otherwise: string }): Promise<TarArchive> {
     options.signal?.throwIfAborted()
+    const shownAs = options.shownAs ?? path
     const head = await readHead(path, options.otherwise)
-    if (detectCompression(head) === 'none') return new TarArchive(path, await indexArchive(path, path), undefined)
+    if (detectCompression(head) === 'none') return new TarArchive(shownAs, await indexArchive(path, shownAs), undefined)
     const spool = await SpoolDirectory.create(options.workdir)
     try {
       const wrapped = abortable(readFileRange(path), options.signal)
-      const { source } = await decompress(wrapped, { subject: path, maxRatio: MAX_RATIO })
+      const { source } = await decompress(wrapped, { subject: shownAs, maxRatio: MAX_RATIO })
       const unwrapped = await spool.write('archive', source)
-      return new TarArchive(path, await indexArchive(unwrapped.path, path), spool)
+      return new TarArchive(shownAs, await indexArchive(unwrapped.path, shownAs), spool)
     } catch (error) {
       await spool[Symbol.asyncDispose]()
       throw error
@@ -71,7 +74,7 @@ export class TarArchive implements NamedFiles {
 
   async *open(name: string, offset = 0): ByteSource {
     const member = this.#member(name)
-    if (member === undefined) throw new TareError('INTERNAL', `${this.#path} has no ${name}`)
+    if (member === undefined) throw new TareError('INTERNAL', `${this.#shownAs} has no ${name}`)
     const skipped = Math.min(offset, member.sizeBytes)
     yield* readFileRange(this.#index.path, { offset: member.offset + skipped, length: member.sizeBytes - skipped })
   }
@@ -81,25 +84,25 @@ export class TarArchive implements NamedFiles {
   }
 
   #member(name: string): { readonly offset: number; readonly sizeBytes: number } | undefined {
-    const path = safeEntryPath(name, this.#path)
+    const path = safeEntryPath(name, this.#shownAs)
     if (DOCUMENTS.has(path) && this.#repeated.has(path)) {
-      throw new TareError('INVALID_ARCHIVE', `${this.#path} holds ${path} more than once`)
+      throw new TareError('INVALID_ARCHIVE', `${this.#shownAs} holds ${path} more than once`)
     }
     const member = resolveTarMember(this.#index, path)
     return member?.type === 'file' || member?.type === 'contiguous' ? member : undefined
   }
 }
 
-/** @param shownPath - the path the user knows */
-async function indexArchive(path: string, shownPath: string): Promise<TarFileIndex> {
+/** @param shownAs - what the user knows */
+async function indexArchive(path: string, shownAs: string): Promise<TarFileIndex> {
   try {
     return await indexTarFile(path, { maxEntries: MAX_ENTRIES })
   } catch (error) {
     if (error instanceof CorruptTarError && error.offset === 0) {
-      throw new TareError('INVALID_ARCHIVE', `${shownPath} is not a tar archive`, { cause: error })
+      throw new TareError('INVALID_ARCHIVE', `${shownAs} is not a tar archive`, { cause: error })
     }
-    if (path === shownPath || !hasErrorCode(error, 'CORRUPT_TAR', 'UNSAFE_PATH', 'LIMIT_EXCEEDED')) throw error
-    throw new TareError(error.code, `${shownPath}, unwrapped: ${error.message}`, { cause: error, hint: error.hint })
+    if (path === shownAs || !hasErrorCode(error, 'CORRUPT_TAR', 'UNSAFE_PATH', 'LIMIT_EXCEEDED')) throw error
+    throw new TareError(error.code, `${shownAs}: ${error.message}`, { cause: error, hint: error.hint })
   }
 }
 
