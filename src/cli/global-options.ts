@@ -17,11 +17,21 @@ export interface Settings {
   readonly workdir: string
   /** Directory of the local store. */
   readonly storeDirectory: string
+  readonly engines: EngineSettings
   /** Worker threads, and blobs on their way at a time; undefined leaves the choice to the verb. */
   readonly jobs: number | undefined
   /** Undefined leaves the choice to the verb. */
   readonly memoryBytes: number | undefined
   readonly color: boolean
+}
+
+/** Where container engines are; undefined leaves it to each engine's default. */
+export interface EngineSettings {
+  readonly dockerHost: string | undefined
+  /** For TLS; undefined goes without. */
+  readonly dockerCertificateDirectory: string | undefined
+  readonly containerdAddress: string | undefined
+  readonly containerdNamespace: string | undefined
 }
 
 interface GlobalOptionValues {
@@ -31,6 +41,8 @@ interface GlobalOptionValues {
   readonly progress?: ProgressMode | 'auto'
   readonly workdir?: string
   readonly store?: string
+  readonly dockerHost?: string
+  readonly containerdAddress?: string
   readonly jobs?: number
   readonly memory?: number
   readonly color?: boolean
@@ -49,6 +61,11 @@ export function addGlobalOptions(program: Command): void {
     )
     .option('--workdir <dir>', 'where to keep temporary files (default: the system’s temporary directory)')
     .option('--store <dir>', 'the local store (default: $TARE_STORE, or tare/store in the user’s data directory)')
+    .option('--docker-host <address>', 'the engine of docker-daemon: (default: $DOCKER_HOST, or /var/run/docker.sock)')
+    .option(
+      '--containerd-address <file>',
+      'the socket of containerd: (default: $CONTAINERD_ADDRESS, or /run/containerd/containerd.sock)',
+    )
     .option(
       '--jobs <n>',
       'worker threads, and blobs on their way at a time (default: one thread for each processor, 6 blobs)',
@@ -71,10 +88,22 @@ export function resolveSettings(program: Command, host: Host): Settings {
     progress: wanted === 'auto' ? automatic : wanted,
     workdir: values.workdir ?? host.temporaryDirectory,
     storeDirectory: values.store ?? defaultStore(host),
+    engines: engineSettings(values, host),
     jobs: values.jobs,
     memoryBytes: values.memory,
     color: values.color !== false,
   })
+}
+
+/** The variables of docker's and containerd's own tools. */
+function engineSettings(values: GlobalOptionValues, { env, homeDirectory }: Host): EngineSettings {
+  const hasTls = (env['DOCKER_TLS_VERIFY'] ?? '') !== ''
+  return {
+    dockerHost: values.dockerHost ?? (env['DOCKER_HOST'] || undefined),
+    dockerCertificateDirectory: hasTls ? env['DOCKER_CERT_PATH'] || join(homeDirectory, '.docker') : undefined,
+    containerdAddress: values.containerdAddress ?? (env['CONTAINERD_ADDRESS'] || undefined),
+    containerdNamespace: env['CONTAINERD_NAMESPACE'] || undefined,
+  }
 }
 
 /** An empty variable counts as none, as the base directory specification has it. */

@@ -15,4 +15,6 @@ Images:
   docker-archive:FILE[:NAME|:@INDEX]       what docker save writes and docker load reads
   dir:DIR                                  plain files, one for each blob
   store:NAME[:TAG][@DIGEST]                the local store; see --store
+  docker-daemon:NAME[:TAG|@DIGEST]         docker or podman; see --docker-host
+  containerd:[NAMESPACE/]NAME[:TAG]        containerd; see --containerd-address
 `

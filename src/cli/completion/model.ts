@@ -37,6 +37,8 @@ export const IMAGE_PREFIXES: readonly string[] = [
   'docker-archive:',
   'dir:',
   'store:',
+  'docker-daemon:',
+  'containerd:',
 ]
 
 const VALUE_KINDS: Readonly<Record<string, ValueKind>> = { file: 'file', dir: 'directory', image: 'image' }
