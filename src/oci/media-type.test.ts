@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { hasErrorCode } from '../errors/index.ts'
 import {
+  diffCompression,
   isConfigType,
+  isDockerType,
   isEncryptedLayerType,
   isForeignLayerType,
   isIndexType,
+  isKnownConfigType,
   isLayerType,
   isManifestType,
   isSchema1Type,
+  isUncompressedLayerType,
   MEDIA_TYPE,
   statedCompression,
 } from './media-type.ts'
@@ -20,8 +25,28 @@ test('the predicates divide the known types among them', () => {
   assert.deepEqual(satisfying(isManifestType), ['OCI_MANIFEST', 'DOCKER_MANIFEST'])
   assert.deepEqual(satisfying(isConfigType), ['OCI_CONFIG', 'DOCKER_CONFIG'])
   assert.deepEqual(satisfying(isSchema1Type), ['DOCKER_SCHEMA1', 'DOCKER_SCHEMA1_SIGNED'])
-  assert.equal(satisfying(isLayerType).length, 7)
-  assert.deepEqual(satisfying(isForeignLayerType), ['DOCKER_FOREIGN_LAYER_GZIP'])
+  assert.equal(satisfying(isLayerType).length, 13)
+  assert.deepEqual(satisfying(isForeignLayerType), [
+    'OCI_FOREIGN_LAYER',
+    'OCI_FOREIGN_LAYER_GZIP',
+    'OCI_FOREIGN_LAYER_ZSTD',
+    'DOCKER_FOREIGN_LAYER',
+    'DOCKER_FOREIGN_LAYER_GZIP',
+  ])
+  assert.deepEqual(satisfying(isKnownConfigType), ['OCI_CONFIG', 'DOCKER_CONFIG', 'CHECKPOINT', 'CHECKPOINT_CONFIG'])
+  assert.deepEqual(satisfying(isUncompressedLayerType), [
+    'OCI_LAYER',
+    'OCI_FOREIGN_LAYER',
+    'DOCKER_LAYER',
+    'DOCKER_FOREIGN_LAYER',
+  ])
+  assert.deepEqual(
+    satisfying(isDockerType),
+    Object.keys(MEDIA_TYPE).filter((name) => name.startsWith('DOCKER')),
+  )
+  for (const mediaType of ['application/vnd.oci.image.layer.v9.odd', `${MEDIA_TYPE.DOCKER_LAYER_GZIP}+encrypted`]) {
+    assert.ok(isLayerType(mediaType))
+  }
 })
 
 test('isForeignLayerType() and isEncryptedLayerType() know the decorated forms', () => {
@@ -45,4 +70,30 @@ test('statedCompression() goes by the end of the type', () => {
     'application/vnd.oci.image.layer.v1.tar+xz': 'unknown',
   }
   for (const [mediaType, compression] of Object.entries(stated)) assert.equal(statedCompression(mediaType), compression)
+})
+
+test('diffCompression() follows containerd: suffixes decide for OCI types, Docker’s plain types say nothing', () => {
+  const table: readonly (readonly [string, string])[] = [
+    [MEDIA_TYPE.DOCKER_LAYER, 'unknown'],
+    [MEDIA_TYPE.DOCKER_FOREIGN_LAYER, 'unknown'],
+    [MEDIA_TYPE.DOCKER_LAYER_GZIP, 'gzip'],
+    [MEDIA_TYPE.DOCKER_FOREIGN_LAYER_GZIP, 'gzip'],
+    [MEDIA_TYPE.DOCKER_LAYER_ZSTD, 'zstd'],
+    [`${MEDIA_TYPE.DOCKER_LAYER_GZIP}+encrypted`, ''],
+    [`${MEDIA_TYPE.DOCKER_LAYER}+enc`, ''],
+    [MEDIA_TYPE.OCI_LAYER, ''],
+    [MEDIA_TYPE.OCI_LAYER_GZIP, 'gzip'],
+    [MEDIA_TYPE.OCI_LAYER_ZSTD, 'zstd'],
+    [MEDIA_TYPE.OCI_FOREIGN_LAYER_GZIP, 'gzip'],
+    [MEDIA_TYPE.OCI_LAYER_GZIP_ENCRYPTED, 'gzip'],
+    [MEDIA_TYPE.OCI_LAYER_ENCRYPTED, ''],
+    [`${MEDIA_TYPE.OCI_LAYER}+xz`, ''],
+  ]
+  for (const [mediaType, expected] of table) assert.equal(diffCompression(mediaType), expected, mediaType)
+  for (const mediaType of ['', 'application/json', MEDIA_TYPE.OCI_CONFIG, 'application/vnd.oci.image.layer.v2.tar']) {
+    assert.throws(
+      () => diffCompression(mediaType),
+      (error) => hasErrorCode(error, 'NOT_IMPLEMENTED'),
+    )
+  }
 })
