@@ -32,7 +32,7 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
     try {
       const result = await runVerb(work, createRun(host, settings, renderer, interrupts.signal))
       renderer.close()
-      outcome = result.kind === 'summary' && result.isPartial === true ? { kind: 'partial' } : { kind: 'done' }
+      outcome = outcomeOf(result)
       printResult(result, settings, stdout)
     } finally {
       renderer.close()
@@ -54,6 +54,11 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
   }
   await stderr.flushed()
   return exitCodeOf(outcome)
+}
+
+function outcomeOf(result: VerbResult): Outcome {
+  if (result.kind === 'answer' && result.unwell !== undefined) return { kind: 'unwell', category: result.unwell }
+  return { kind: result.kind === 'summary' && result.isPartial === true ? 'partial' : 'done' }
 }
 
 /** After an abort its reason is the one error that counts, whatever the interrupted work made of it. */

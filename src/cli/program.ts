@@ -1,10 +1,16 @@
 import { Command } from 'commander'
 import { defineApply } from './verbs/apply.ts'
 import { defineCompletion } from './verbs/completion.ts'
+import { defineContent } from './verbs/content.ts'
 import { defineCopy } from './verbs/copy.ts'
 import { defineDiff } from './verbs/diff.ts'
+import { defineGc } from './verbs/gc.ts'
+import { defineImage } from './verbs/image.ts'
 import { defineInspect } from './verbs/inspect.ts'
 import { defineLayer } from './verbs/layer.ts'
+import { defineLease } from './verbs/lease.ts'
+import { definePull } from './verbs/pull.ts'
+import { definePush } from './verbs/push.ts'
 import { defineVersion } from './verbs/version.ts'
 import { addGlobalOptions } from './global-options.ts'
 import { examples } from './help.ts'
@@ -53,6 +59,12 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     defineInspect,
     defineDiff,
     defineApply,
+    definePull,
+    definePush,
+    defineImage,
+    defineContent,
+    defineLease,
+    defineGc,
     defineLayer,
     defineCompletion,
     defineVersion,

@@ -1,3 +1,4 @@
+import type { ErrorCategory } from '../errors/index.ts'
 import type { Logger, OperationOptions } from '../stream/index.ts'
 import type { Settings } from './global-options.ts'
 import type { Host } from './host.ts'
@@ -23,7 +24,13 @@ export type VerbResult =
       readonly isPartial?: boolean | undefined
     }
   /** What the user asked to see. `--json` prints `report` instead of the text. */
-  | { readonly kind: 'answer'; readonly report: unknown; readonly text: string }
+  | {
+      readonly kind: 'answer'
+      readonly report: unknown
+      readonly text: string
+      /** The answer tells of something that is not well: the exit code of this category. */
+      readonly unwell?: ErrorCategory | undefined
+    }
   /** Exact bytes, and nothing else. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
 
