@@ -23,6 +23,7 @@ export {
   readManifestBlob,
 } from './content/read-blob.ts'
 export { readRootFs, resolveConfig, resolveManifest, type ResolvedManifest } from './content/resolve-manifest.ts'
+export { type ImageSurvey, type SurveyedBlob, surveyImage } from './content/survey-image.ts'
 export { convertImage, type ConvertOptions } from './convert/convert-image.ts'
 export {
   clearGcLabels,
@@ -54,7 +55,15 @@ export {
   readNarrowed,
   readRawManifest,
 } from './inspect.ts'
+export {
+  type BaselinePlace,
+  type LocalBaseline,
+  type LocalBaselines,
+  localBaselines,
+  type WantedLayer,
+} from './local-baselines.ts'
 export { type IndexFate, type NarrowedTree, narrowTree, offeredPlatforms, platformHint } from './narrow.ts'
+export { NearbySource } from './nearby-source.ts'
 export {
   type ImageVerification,
   type VerifyImageOptions,
