@@ -56,6 +56,13 @@ function testRun(env: Host['env'] = {}, stdin = ''): TestRun {
       json: false,
       progress: 'off',
       workdir: '/nowhere',
+      storeDirectory: '/nowhere',
+      engines: {
+        dockerHost: undefined,
+        dockerCertificateDirectory: undefined,
+        containerdAddress: undefined,
+        containerdNamespace: undefined,
+      },
       jobs: undefined,
       memoryBytes: undefined,
       color: false,

@@ -24,3 +24,4 @@ export {
   type ZstdPatchTarget,
 } from './zstd-patch.ts'
 export type { ZstdFrame, ZstdFrameHeader } from './zstd-walker.ts'
+export { zstd, type ZstdOptions } from './zstd.ts'

@@ -8,6 +8,8 @@ export { type HeldLock, withFileLock } from './file-lock.ts'
 export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
 export { archiveSourceIn } from './oci-archive.ts'
 export { openVerifiedBlob } from './open-verified.ts'
+export type { ContainerdReference, DockerDaemonReference } from './engine-reference.ts'
+export type { RecordName } from './record-name.ts'
 export {
   type DirectoryReference,
   type DockerArchiveReference,
@@ -19,6 +21,7 @@ export {
   likelyPrefixOfText,
   type ParseTransportOptions,
   parseTransportReference,
+  type StoreReference,
   type TransportName,
   type TransportReference,
 } from './reference-text.ts'
