@@ -1,5 +1,14 @@
 /** Images as trees of documents and blobs: read, narrow, copy, inspect. */
 export {
+  type ConvertedImage,
+  convertToOci,
+  type ConvertToOciOptions,
+  isSchema1,
+  type LayerFacts,
+  schema1AsOci,
+  type Schema1Options,
+} from './convert/index.ts'
+export {
   type CopiedBlob,
   type CopyOptions,
   type CopyReport,
@@ -16,7 +25,7 @@ export {
   readNarrowed,
   readRawManifest,
 } from './inspect.ts'
-export { type IndexFate, type NarrowedTree, narrowTree, offeredPlatforms, platformHint } from './narrow.ts'
+export { type IndexFate, memberTree, type NarrowedTree, narrowTree, offeredPlatforms, platformHint } from './narrow.ts'
 export {
   type BlobRole,
   type ImageNode,

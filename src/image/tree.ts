@@ -32,6 +32,8 @@ export interface ManifestNode extends ManifestContent {
   readonly document: Manifest
   /** Present where the config is an image's; artifacts have none. */
   readonly config?: ImageConfig | undefined
+  /** The config's exact bytes, where they were asked for. */
+  readonly configBytes?: Uint8Array | undefined
   /** From the index's descriptor, else from the config. */
   readonly platform?: Platform | undefined
 }
@@ -74,6 +76,13 @@ export interface ImageTree {
 export interface ReadTreeOptions extends OperationOptions {
   /** What the source is in the present operation, for errors. */
   readonly side?: Side | undefined
+  /**
+   * What is done about image configs: read for what they say (`parse`), read and kept with their bytes (`keep`), or left
+   * alone (`skip`), which leaves diffIDs and platforms unknown that only a config tells. @default 'parse'
+   */
+  readonly configs?: 'parse' | 'keep' | 'skip' | undefined
+  /** What the reference points at, or another document to begin with; left out, the source is asked. */
+  readonly root?: ManifestContent | undefined
 }
 
 /**
@@ -85,7 +94,7 @@ export async function readImageTree(source: ImageSource, options: ReadTreeOption
   const side = options.side ?? 'source'
   try {
     const reader = new TreeReader(source, side, options)
-    return imageTree(await reader.read(await source.resolve(options), 0))
+    return imageTree(await reader.read(options.root ?? (await source.resolve(options)), 0))
   } catch (error) {
     throw CopyError.at(side, source.reference, error)
   }
@@ -138,10 +147,10 @@ function isDocumentType(mediaType: string): boolean {
 class TreeReader {
   readonly #source: ImageSource
   readonly #side: Side
-  readonly #options: OperationOptions
+  readonly #options: ReadTreeOptions
   readonly #seen = new Map<Digest, ImageNode>()
 
-  constructor(source: ImageSource, side: Side, options: OperationOptions) {
+  constructor(source: ImageSource, side: Side, options: ReadTreeOptions) {
     this.#source = source
     this.#side = side
     this.#options = options
@@ -183,19 +192,20 @@ class TreeReader {
   }
 
   async #manifest(content: ManifestContent, document: Manifest): Promise<ManifestNode> {
-    const config = await this.#config(document)
+    const { configs = 'parse' } = this.#options
+    const bytes = await this.#configBytes(document)
+    const config = bytes === undefined ? undefined : parseImageConfig(bytes, `config ${document.config.digest}`)
     const platform = content.descriptor.platform ?? (config === undefined ? undefined : platformOfConfig(config))
-    return { kind: 'manifest', ...content, document, config, platform }
+    const kept = configs === 'keep' && bytes !== undefined ? { configBytes: bytes } : {}
+    return { kind: 'manifest', ...content, document, config, platform, ...kept }
   }
 
-  async #config(document: Manifest): Promise<ImageConfig | undefined> {
-    const { config } = document
-    if (!isConfigType(config.mediaType)) return undefined
-    const bytes = await readAllBytes(
+  async #configBytes({ config }: Manifest): Promise<Uint8Array | undefined> {
+    if (this.#options.configs === 'skip' || !isConfigType(config.mediaType)) return undefined
+    return readAllBytes(
       openVerifiedBlob(this.#source, config, this.#side, this.#options),
       MAX_CONFIG_BYTES,
       `config ${config.digest}`,
     )
-    return parseImageConfig(bytes, `config ${config.digest}`)
   }
 }

@@ -13,12 +13,13 @@ export {
   shortDigest,
 } from './digest.ts'
 export { DocumentNode, readDocument } from './document-node.ts'
-export { parseJson } from './json.ts'
+export { isJsonObject, type JsonObject, parseJson } from './json.ts'
 export {
   childDescriptors,
   type ImageIndex,
   type Manifest,
   type ManifestDocument,
+  manifestMediaType,
   type ParseManifestOptions,
   parseManifestDocument,
 } from './manifest.ts'
@@ -56,3 +57,10 @@ export {
   type Reference,
   withDefaultTag,
 } from './reference.ts'
+export {
+  isSchema1Document,
+  parseSchema1Manifest,
+  type Schema1Layer,
+  type Schema1Manifest,
+  schema1Payload,
+} from './schema1.ts'

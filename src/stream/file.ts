@@ -140,7 +140,7 @@ export async function writeFileAtomically(path: string, source: ByteSource): Pro
 }
 
 /** Makes a rename durable. Some file systems refuse to sync directories; their renames are as durable as they get. */
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r').catch(() => undefined)
   try {
     await handle?.sync()

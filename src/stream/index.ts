@@ -15,6 +15,7 @@ export { ByteReader } from './byte-reader.ts'
 export { AtomicFile, type FileRange, readFileRange, readHandleRange, writeAt, writeFileAtomically } from './file.ts'
 export { mapLimited, mapOrdered, Mutex } from './map-limited.ts'
 export { type Logger, type OperationOptions, type ProgressEvent, SILENT_LOGGER } from './operation-options.ts'
+export { removeParts, ResumableFile } from './resumable-file.ts'
 export { SpoolDirectory, type SpoolFile } from './spool.ts'
 export {
   isProcessGone,

@@ -1,4 +1,7 @@
 /** Transports: from a reference to where an image is read or written. */
+export { CONTAINERD_NAME_ANNOTATION, MAX_INDEX_BYTES, REF_NAME_ANNOTATION } from './layout-index.ts'
+export { entryName, LayoutImages } from './layout-images.ts'
+export { type ArchivePutOutcome, OciArchiveWriter } from './oci-archive-writer.ts'
 export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
 export { openVerifiedBlob } from './open-verified.ts'
 export {

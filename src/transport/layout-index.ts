@@ -5,7 +5,7 @@ import type { ImagePick } from './reference-text.ts'
 /** Annotation that names an entry of `index.json`. */
 export const REF_NAME_ANNOTATION = 'org.opencontainers.image.ref.name'
 /** The full image name, as containerd and Docker write it beside the tag alone. */
-const CONTAINERD_NAME_ANNOTATION = 'io.containerd.image.name'
+export const CONTAINERD_NAME_ANNOTATION = 'io.containerd.image.name'
 
 /** An `index.json` or `manifest.json` larger than this is refused. */
 export const MAX_INDEX_BYTES: number = 8 * 1024 * 1024

@@ -19,6 +19,24 @@ export function layoutBlobPath(digest: Digest): string {
   return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`
 }
 
+/**
+ * Reads the `index.json` of a layout.
+ *
+ * @param where - the reference, for errors
+ * @param otherwise - the transport to suggest where there is a `manifest.json` instead
+ * @throws {TareError} `INVALID_ARCHIVE`, `UNSUPPORTED_FORMAT`; {@link InvalidDocumentError}
+ */
+export async function readLayoutIndex(files: NamedFiles, where: string, otherwise: string): Promise<ImageIndex> {
+  const layout = await readNamedFile(files, 'oci-layout', MAX_INDEX_BYTES, where)
+  if (layout !== undefined) checkLayoutFile(layout, where)
+  const index = await readNamedFile(files, 'index.json', MAX_INDEX_BYTES, where)
+  if (index !== undefined) return parseLayoutIndex(index, where)
+  const isOther = (await files.sizeOf('manifest.json')) !== undefined
+  throw new TareError('INVALID_ARCHIVE', `${where} is not an OCI layout: it has no index.json`, {
+    hint: isOther ? `It has a manifest.json: try ${otherwise}` : undefined,
+  })
+}
+
 /** Reads one image of an OCI layout, wherever the layout's files are. */
 export class LayoutSource implements ImageSource {
   readonly reference: string
@@ -37,7 +55,11 @@ export class LayoutSource implements ImageSource {
 
   async resolve(options: OperationOptions = {}): Promise<ManifestContent> {
     options.signal?.throwIfAborted()
-    const descriptor = pickEntry(await this.#index(), this.#pick, this.reference)
+    const descriptor = pickEntry(
+      await readLayoutIndex(this.#files, this.reference, this.#otherwise),
+      this.#pick,
+      this.reference,
+    )
     if (descriptor !== undefined) return { descriptor, bytes: await this.readManifest(descriptor, options) }
     if (this.#pick?.kind === 'digest') return this.#member(this.#pick.digest)
     throw new TareError('INTERNAL', `${this.reference} resolved to nothing`)
@@ -58,19 +80,12 @@ export class LayoutSource implements ImageSource {
     return abortable(this.#files.open(name, options.offset), options.signal)
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#files[Symbol.asyncDispose]()
+  async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
+    return (await this.#files.sizeOf(layoutBlobPath(digest))) === size
   }
 
-  async #index(): Promise<ImageIndex> {
-    const layout = await readNamedFile(this.#files, 'oci-layout', MAX_INDEX_BYTES, this.reference)
-    if (layout !== undefined) checkLayoutFile(layout, this.reference)
-    const index = await readNamedFile(this.#files, 'index.json', MAX_INDEX_BYTES, this.reference)
-    if (index !== undefined) return parseLayoutIndex(index, this.reference)
-    const isOther = (await this.#files.sizeOf('manifest.json')) !== undefined
-    throw new TareError('INVALID_ARCHIVE', `${this.reference} is not an OCI layout: it has no index.json`, {
-      hint: isOther ? `It has a manifest.json: try ${this.#otherwise}` : undefined,
-    })
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#files[Symbol.asyncDispose]()
   }
 
   /** A manifest that is no entry of `index.json`, but a member of one, or left behind by a tag that moved. */

@@ -1,6 +1,7 @@
-import { hasErrorCode, TareError } from '../errors/index.ts'
+import { hasErrorCode, SizeMismatchError, TareError } from '../errors/index.ts'
 import {
   type Descriptor,
+  type Digest,
   formatReference,
   isSchema1Type,
   parseManifestDocument,
@@ -8,7 +9,7 @@ import {
   withDefaultTag,
 } from '../oci/index.ts'
 import { RegistryClient, type RegistryClientOptions, type RepositoryClient } from '../registry/index.ts'
-import { type ByteSource, type OperationOptions, verifyBytes } from '../stream/index.ts'
+import type { ByteSource, OperationOptions } from '../stream/index.ts'
 import type {
   BlobOpener,
   CommitResult,
@@ -50,6 +51,7 @@ abstract class RegistryEnd implements AsyncDisposable {
   readonly layerForm = 'stored'
   readonly reference: string
   readonly repository: RepositoryName
+  protected readonly client: RegistryClient
   protected readonly remote: RepositoryClient
   readonly #ownClient: RegistryClient | undefined
 
@@ -58,6 +60,7 @@ abstract class RegistryEnd implements AsyncDisposable {
     this.repository = { registry: reference.registry, repository: reference.repository }
     const client = options.client ?? new RegistryClient(reference.registry, options)
     this.#ownClient = options.client === undefined ? client : undefined
+    this.client = client
     this.remote = client.repository(reference.repository, actions)
   }
 
@@ -80,8 +83,11 @@ class RegistrySource extends RegistryEnd implements ImageSource {
 
   async readManifest(descriptor: Descriptor, options: OperationOptions = {}): Promise<Uint8Array> {
     try {
+      // The digest is proven already; of signed schema 1 it is not that of the bytes.
       const { bytes } = await this.remote.getManifest(descriptor.digest, pick(options))
-      verifyBytes(bytes, descriptor, `manifest ${descriptor.digest}`)
+      if (bytes.length !== descriptor.size) {
+        throw new SizeMismatchError(`manifest ${descriptor.digest}`, descriptor.size, bytes.length)
+      }
       return bytes
     } catch (cause) {
       if (!hasErrorCode(cause, 'NOT_FOUND')) throw cause
@@ -91,6 +97,23 @@ class RegistrySource extends RegistryEnd implements ImageSource {
 
   openBlob(descriptor: Descriptor, options: OpenBlobOptions = {}): Promise<ByteSource> {
     return this.remote.openBlob(descriptor, { ...pick(options), offset: options.offset })
+  }
+
+  hasBlob(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
+    return this.remote.hasBlob(descriptor, pick(options))
+  }
+
+  referrers(subject: Digest, options: OperationOptions = {}): Promise<readonly Descriptor[]> {
+    return this.remote.referrers(subject, pick(options))
+  }
+
+  async resolveTag(tag: string, options: OperationOptions = {}): Promise<ManifestContent | undefined> {
+    try {
+      return await this.remote.getManifest(tag, pick(options))
+    } catch (error) {
+      if (hasErrorCode(error, 'NOT_FOUND')) return undefined
+      throw error
+    }
   }
 }
 
@@ -136,6 +159,14 @@ class RegistryDestination extends RegistryEnd implements ImageDestination {
     this.#checkRoot(root)
     await this.#put(this.#parsed.tag ?? root.descriptor.digest, root, options)
     return { digest: root.descriptor.digest }
+  }
+
+  commitTag(tag: string, manifest: ManifestContent, options: OperationOptions = {}): Promise<void> {
+    return this.#put(tag, manifest, options)
+  }
+
+  neighbour(repository: string): ImageSource {
+    return registrySource({ registry: this.repository.registry, repository }, { client: this.client })
   }
 
   #checkRoot(root: ManifestContent): void {

@@ -1,13 +1,19 @@
 import { basename, dirname } from 'node:path'
-import { fileError, TareError } from '../errors/index.ts'
+import { fileError, hasErrorCode, TareError } from '../errors/index.ts'
 import {
+  abortable,
   AtomicFile,
   type ByteSource,
   bytesSource,
   exactly,
+  type ExpectedContent,
   Mutex,
+  readHandleRange,
   removeAbandoned,
+  removeParts,
+  ResumableFile,
   tokenOfTemporary,
+  verified,
   writeAt,
 } from '../stream/index.ts'
 import { makeDirectories, removeEmpty } from './directory.ts'
@@ -18,6 +24,12 @@ export interface TarRegion {
   readonly name: string
   readonly sizeBytes: number
   readonly offset: number
+}
+
+/** Options of {@link TarWriter}. */
+export interface TarWriterOptions {
+  /** Whether an unfinished file is left for the next attempt, and one that was left is gone on with. @default false */
+  readonly resume?: boolean | undefined
 }
 
 /**
@@ -32,13 +44,15 @@ export class TarWriter implements AsyncDisposable {
   #endOffset = 0
   #isReserving = true
 
-  #file: Promise<AtomicFile> | undefined
+  readonly #resume: boolean
+  #file: Promise<AtomicFile | ResumableFile> | undefined
   /** Directories that had to be made, the deepest first. */
   #made: readonly string[] = []
 
   /** Nothing is made before the first write. */
-  constructor(path: string) {
+  constructor(path: string, options: TarWriterOptions = {}) {
     this.#path = path
+    this.#resume = options.resume === true
   }
 
   /** Adds a directory entry. Comes before anything is appended. */
@@ -67,6 +81,31 @@ export class TarWriter implements AsyncDisposable {
     this.#unfilled.delete(region)
   }
 
+  /**
+   * Whether an earlier attempt filled a reserved place with the expected content, which is read to prove it. If so the
+   * place needs no filling.
+   */
+  async holds(region: TarRegion, expected: ExpectedContent, signal?: AbortSignal): Promise<boolean> {
+    const file = await this.#open()
+    if (!(file instanceof ResumableFile) || !file.isResumed) return false
+    const { name, sizeBytes, offset } = region
+    const header = fileHeader(name, sizeBytes)
+    const range = { offset: offset + header.length, length: sizeBytes }
+    try {
+      const before = Buffer.alloc(header.length)
+      await file.handle.read(before, 0, before.length, offset)
+      if (!before.equals(header)) return false
+      const content = abortable(readHandleRange(file.handle, this.#path, range), signal)
+      for await (const chunk of verified(content, expected, name)) void chunk
+    } catch (error) {
+      if (hasErrorCode(error, 'DIGEST_MISMATCH', 'SIZE_MISMATCH')) return false
+      throw error
+    }
+    await this.#write(offset + header.length + sizeBytes, bytesSource(tarPadding(sizeBytes)))
+    this.#unfilled.delete(region)
+    return true
+  }
+
   /** Adds a file of any size at the end, after those being added. A failed one leaves no trace. @returns its size */
   append(name: string, source: ByteSource): Promise<number> {
     this.#isReserving = false
@@ -90,6 +129,7 @@ export class TarWriter implements AsyncDisposable {
       throw fileError(this.#path, 'write', error)
     })
     await file.commit()
+    await removeParts(this.#path)
     this.#made = []
   }
 
@@ -115,15 +155,15 @@ export class TarWriter implements AsyncDisposable {
     return writeAt((await this.#open()).handle, this.#path, position, source)
   }
 
-  #open(): Promise<AtomicFile> {
+  #open(): Promise<AtomicFile | ResumableFile> {
     this.#file ??= this.#create()
     return this.#file
   }
 
-  async #create(): Promise<AtomicFile> {
+  async #create(): Promise<AtomicFile | ResumableFile> {
     this.#made = await makeDirectories(dirname(this.#path))
     await removeAbandoned(dirname(this.#path), (name) => tokenOfTemporary(name, basename(this.#path)))
-    return AtomicFile.create(this.#path)
+    return this.#resume ? ResumableFile.open(this.#path) : AtomicFile.create(this.#path)
   }
 }
 

@@ -58,6 +58,17 @@ export interface ImageSource extends AsyncDisposable {
    * The plain tar of a layer, where the source has it nearer at hand than the compressed blob. Bytes are not verified.
    */
   openPlainLayer?(descriptor: Descriptor, options?: OperationOptions): Promise<ByteSource>
+  /**
+   * `false` where only digests are known, as of an inventory: manifests and configs may be made up, layers can't be
+   * opened. Left out, the source holds what it names.
+   */
+  readonly holdsLayers?: boolean | undefined
+  /** Whether the source has the blob, with its size; not proven. Only where that is cheap. */
+  hasBlob?(descriptor: Descriptor, options?: OperationOptions): Promise<boolean>
+  /** Artifacts that name a manifest as their subject. Only where the transport keeps such lists. */
+  referrers?(subject: Digest, options?: OperationOptions): Promise<readonly Descriptor[]>
+  /** What another tag of the same repository points at; undefined where there is none. Only where there are tags. */
+  resolveTag?(tag: string, options?: OperationOptions): Promise<ManifestContent | undefined>
 }
 
 /** Starts a read from the beginning; called again when a write has to start over. */
@@ -118,6 +129,10 @@ export interface ImageDestination extends AsyncDisposable {
    * @returns what the reference now points at: digest and the name it was given
    */
   commit(root: ManifestContent, options?: OperationOptions): Promise<CommitResult>
+  /** Makes a manifest visible under another tag of the same repository too. Only where there are tags. */
+  commitTag?(tag: string, manifest: ManifestContent, options?: OperationOptions): Promise<void>
+  /** A repository of the same registry, reached in the same way, to read blobs of. Set by registries only. */
+  neighbour?(repository: string): ImageSource
 }
 
 /** What is about to be written to a destination. */
