@@ -1,6 +1,8 @@
+import { join } from 'node:path'
 import { TareError } from '../errors/index.ts'
 import type { ImageSource, LayoutReference, OpenContext } from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
+import type { Host } from './host.ts'
 import type { Run } from './run.ts'
 
 /** Opens a delta: a bare path is a delta file, anything with a prefix is opened like an image. */
@@ -54,4 +56,10 @@ export async function startCodecs({ host, settings }: Run): Promise<KernelRunner
   }
   const threads = settings.jobs ?? Math.max(1, Math.min(wanted, fittingThreads(host.memoryBytes / 2)))
   return createThreadRunner({ threads })
+}
+
+/** Where recipes are kept between runs, as the XDG base directory specification says. */
+export function recipeDirectory({ env, homeDirectory }: Host): string {
+  const cache = env['XDG_CACHE_HOME']
+  return join(cache === undefined || cache === '' ? join(homeDirectory, '.cache') : cache, 'tare', 'recipes')
 }

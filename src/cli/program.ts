@@ -3,7 +3,9 @@ import { defineApply } from './verbs/apply.ts'
 import { defineCompletion } from './verbs/completion.ts'
 import { defineCopy } from './verbs/copy.ts'
 import { defineDiff } from './verbs/diff.ts'
+import { defineIncremental } from './verbs/incremental.ts'
 import { defineInspect } from './verbs/inspect.ts'
+import { defineInventory } from './verbs/inventory.ts'
 import { defineLayer } from './verbs/layer.ts'
 import { defineVersion } from './verbs/version.ts'
 import { addGlobalOptions } from './global-options.ts'
@@ -53,6 +55,8 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     defineInspect,
     defineDiff,
     defineApply,
+    defineIncremental,
+    defineInventory,
     defineLayer,
     defineCompletion,
     defineVersion,

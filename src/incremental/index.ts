@@ -15,6 +15,7 @@ export {
   processList,
 } from './fetch-manifests.ts'
 export type { FinalInput, ImageSelection } from './final-image.ts'
+export { chooseDestinations, type ChosenDestination, type DestinationChoice } from './destinations.ts'
 export { hostPlatform } from './host-platform.ts'
 export { type ImagesAtOptions, type OpenedImages, openImagesAt, openImagesOfRegistry } from './images-at.ts'
 export {

@@ -145,7 +145,7 @@ export async function pullIncremental(
   checkNames(images)
   const plan = new PullPlan(base, images, await matchLayers(base, images, spool, options))
   for (const image of images) plan.addReferrers(image, await referrersOf(image, options))
-  return writePlan(plan, writer, path, options)
+  return await writePlan(plan, writer, path, options)
 }
 
 async function resolveFinal({ source }: FinalInput, signal: AbortSignal): Promise<ManifestContent> {

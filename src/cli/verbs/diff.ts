@@ -1,11 +1,9 @@
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { baselineOption, parsePlatforms, platformOption } from '../image-options.ts'
 import { openContext } from '../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
-import type { Host } from '../host.ts'
 import type { Execute } from '../run.ts'
 import { sourceDateEpoch } from '../source-date-epoch.ts'
 import { tareVersion } from '../tare-version.ts'
@@ -51,7 +49,7 @@ export function defineDiff(program: Command, execute: Execute): void {
           { diffImages, planDiff },
           { openDestination, openSource },
           { RecipeCache },
-          { deltaFile, openSources, startCodecs },
+          { deltaFile, openSources, recipeDirectory, startCodecs },
           { diffText },
         ] = await Promise.all([
           import('../../delta/index.ts'),
@@ -87,10 +85,4 @@ export function defineDiff(program: Command, execute: Execute): void {
         return { kind: 'summary', report, text: diffText(report) }
       }),
     )
-}
-
-/** Where recipes are kept between runs, as the XDG base directory specification says. */
-function recipeDirectory({ env, homeDirectory }: Host): string {
-  const cache = env['XDG_CACHE_HOME']
-  return join(cache === undefined || cache === '' ? join(homeDirectory, '.cache') : cache, 'tare', 'recipes')
 }

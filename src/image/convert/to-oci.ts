@@ -25,8 +25,10 @@ import {
   type ImageTree,
   type IndexNode,
   imageTree,
+  manifestBlobs,
   type ManifestNode,
   MAX_CONFIG_BYTES,
+  type TreeBlob,
 } from '../tree.ts'
 import { ociConfigOfDocker } from './oci-config.ts'
 import {
@@ -156,7 +158,8 @@ class OciConverter {
   async #manifest(node: ManifestNode): Promise<ConvertedNode> {
     const isDocker = node.descriptor.mediaType === MEDIA_TYPE.DOCKER_MANIFEST
     const fates: LayerFate[] = []
-    for (const layer of node.document.layers) fates.push(await this.#layer(layer, node.document))
+    const [, ...layerBlobs] = manifestBlobs(node)
+    for (const blob of layerBlobs) fates.push(await this.#layer(blob, node.document))
     const hasZstdLayers = fates.some((fate) => fate.compression === 'zstd')
     const isCompressedAnew = fates.some((fate) => fate.isCompressedAnew)
     if (!isDocker && !isCompressedAnew) return { node, hasZstdLayers }
@@ -201,15 +204,16 @@ class OciConverter {
     return { config, configBytes: bytes }
   }
 
-  async #layer(layer: Descriptor, document: Manifest): Promise<LayerFate> {
-    const known = this.#fates.get(layer.digest)
+  async #layer(blob: TreeBlob, document: Manifest): Promise<LayerFate> {
+    const { digest } = blob.descriptor
+    const known = this.#fates.get(digest)
     if (known !== undefined) return known
-    const fate = await this.#decide(layer, document)
-    this.#fates.set(layer.digest, fate)
+    const fate = await this.#decide(blob, document)
+    this.#fates.set(digest, fate)
     return fate
   }
 
-  async #decide(layer: Descriptor, document: Manifest): Promise<LayerFate> {
+  async #decide({ descriptor: layer, diffId }: TreeBlob, document: Manifest): Promise<LayerFate> {
     const asIs = (compression: Compression | undefined): LayerFate => ({
       descriptor: layer,
       compression,
@@ -219,8 +223,8 @@ class OciConverter {
     const stated = statedCompression(layer.mediaType)
     if (stated === 'unknown' || !isConfigType(document.config.mediaType)) return asIs(undefined)
     if (this.#options.isKept?.(layer) === true) return asIs(stated)
-    // A registry's media types hold; Docker's archives state gzip for plain tars.
-    const mayBePlain = stated === 'none' || this.#source.repository === undefined
+    // Docker's archives state gzip for plain tars; that a layer is one shows without reading it.
+    const mayBePlain = stated === 'none' || diffId === layer.digest
     if (!mayBePlain || this.#options.gzip === undefined) return asIs(stated)
     return (await this.#compress(layer, this.#options.gzip)) ?? asIs(stated)
   }
