@@ -1,6 +1,13 @@
 import { stat } from 'node:fs/promises'
 import { TareError } from '../errors/index.ts'
-import type { ArchivedImage, ImageSelection, IncrementalArchive, Inventory, PushMapping } from '../incremental/index.ts'
+import type {
+  ArchivedImage,
+  FinalInput,
+  ImageSelection,
+  IncrementalArchive,
+  Inventory,
+  PushMapping,
+} from '../incremental/index.ts'
 import type { RegistryClient } from '../registry/index.ts'
 import type { ImageSource, LayoutReference, OpenContext, TransportReference } from '../transport/index.ts'
 import { checkIsFile } from './bare-path.ts'
@@ -27,6 +34,28 @@ export async function openBases(
     else sources.push(...resources.use(await openImagesAt(text, context)).images.map(({ source }) => source))
   }
   return sources
+}
+
+/**
+ * Opens final images, each with the name that its reference gives it.
+ *
+ * @throws {TareError} as `openSource` does
+ */
+export async function openFinals(
+  texts: readonly string[],
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<readonly FinalInput[]> {
+  const [{ referenceName }, { openSource, parseReferenceOnDisk }] = await Promise.all([
+    import('../incremental/index.ts'),
+    import('../transport/index.ts'),
+  ])
+  const inputs: FinalInput[] = []
+  for (const text of texts) {
+    const reference = await parseReferenceOnDisk(text)
+    inputs.push({ source: resources.use(await openSource(reference, context)), name: referenceName(reference) })
+  }
+  return inputs
 }
 
 /** Reads the inventory that an argument names, by its path or as `inventory:FILE`. */

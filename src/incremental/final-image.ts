@@ -11,7 +11,12 @@ import {
 } from '../image/index.ts'
 import { type Descriptor, formatReference, type Platform } from '../oci/index.ts'
 import { type ByteSource, bytesSource, type OperationOptions, type SpoolDirectory } from '../stream/index.ts'
-import { type ImageSource, type ManifestContent, parseTransportReference } from '../transport/index.ts'
+import {
+  type ImageSource,
+  type ManifestContent,
+  parseTransportReference,
+  type TransportReference,
+} from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
 import type { BaseLayers } from './base-layers.ts'
 import { gzipLikeContainersImage } from './gzip-encoder.ts'
@@ -96,7 +101,7 @@ export async function readFinal(
   const configs = configsOf(image)
   return {
     reference: source.reference,
-    name: input.name ?? nameOf(source.reference),
+    name: input.name ?? referenceName(parseTransportReference(source.reference)),
     source,
     tree: image,
     index,
@@ -162,14 +167,17 @@ function configsOf(tree: ImageTree): ReadonlyMap<Descriptor['digest'], Uint8Arra
   )
 }
 
-/** The name that a reference gives an image: registry, repository and tag, or the name in a layout or archive. */
-function nameOf(text: string): string | undefined {
-  const reference = parseTransportReference(text)
+/**
+ * The name that a reference gives an image: registry, repository and tag, or the name in a layout or archive. Undefined
+ * where it gives none.
+ */
+export function referenceName(reference: TransportReference): string | undefined {
   switch (reference.transport) {
     case 'docker': {
       const { registry, repository, tag, digest } = reference.reference
-      if (tag !== undefined) return formatReference({ registry, repository, tag })
-      return formatReference({ registry, repository, ...(digest === undefined ? {} : { digest }) })
+      if (tag !== undefined || digest === undefined)
+        return formatReference({ registry, repository, tag: tag ?? 'latest' })
+      return formatReference({ registry, repository, digest })
     }
     case 'oci':
     case 'oci-archive':

@@ -14,7 +14,7 @@ export {
   type FetchManifestsOptions,
   processList,
 } from './fetch-manifests.ts'
-export type { FinalInput, ImageSelection } from './final-image.ts'
+export { type FinalInput, type ImageSelection, referenceName } from './final-image.ts'
 export { chooseDestinations, type ChosenDestination, type DestinationChoice } from './destinations.ts'
 export { hostPlatform } from './host-platform.ts'
 export { type ImagesAtOptions, type OpenedImages, openImagesAt, openImagesOfRegistry } from './images-at.ts'

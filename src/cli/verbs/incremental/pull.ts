@@ -5,7 +5,7 @@ import type { PullOptions } from '../../../incremental/index.ts'
 import { openSources, recipeDirectory, startCodecs } from '../../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../../help.ts'
 import { platformOption } from '../../image-options.ts'
-import { archivePath, openBases, parseSelection } from '../../incremental-tools.ts'
+import { archivePath, openBases, openFinals, parseSelection } from '../../incremental-tools.ts'
 import { collect } from '../../option-values.ts'
 import { openContext } from '../../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../../registry-options.ts'
@@ -108,27 +108,22 @@ async function pull(
   const { signal, logger, onProgress, settings, host } = run
   await using resources = new AsyncDisposableStack()
   const bases = await openBases(values.base ?? [], await openContext(run, values, 'base'), resources)
-  const sources = await openSources(finals, await openContext(run, values, 'final'), resources)
+  const images = await openFinals(finals, await openContext(run, values, 'final'), resources)
   const needsKernels = values.match === 'diffid' || values.convert !== undefined
-  const report = await pullIncremental(
-    bases,
-    sources.map((source) => ({ source })),
-    path,
-    {
-      selection,
-      match: values.match,
-      convert: values.convert,
-      referrers: values.referrers,
-      resume: values.resume,
-      kernels: needsKernels ? resources.use(await startCodecs(run)) : undefined,
-      recipes: new RecipeCache(recipeDirectory(host)),
-      workdir: settings.workdir,
-      concurrency: settings.jobs,
-      signal,
-      logger,
-      onProgress,
-    },
-  )
+  const report = await pullIncremental(bases, images, path, {
+    selection,
+    match: values.match,
+    convert: values.convert,
+    referrers: values.referrers,
+    resume: values.resume,
+    kernels: needsKernels ? resources.use(await startCodecs(run)) : undefined,
+    recipes: new RecipeCache(recipeDirectory(host)),
+    workdir: settings.workdir,
+    concurrency: settings.jobs,
+    signal,
+    logger,
+    onProgress,
+  })
   return { kind: 'summary', report, text: pullText(report) }
 }
 
