@@ -41,12 +41,21 @@ export class RemoveOnClose implements AsyncDisposable, AsyncIterable<Uint8Array>
     return this.read()[Symbol.asyncIterator]()
   }
 
-  /** The file as a stream of Node's; it goes with its end, or when the stream is destroyed. */
+  /** The file as a stream of Node's; it goes with the stream's end, or when the stream is destroyed. */
   async stream(): Promise<Readable> {
     const { Readable: NodeReadable } = await import('node:stream')
-    const readable = NodeReadable.from(this, { objectMode: false })
-    readable.once('close', () => void this[Symbol.asyncDispose]())
+    const readable = NodeReadable.from(this.#readAndRemove(), { objectMode: false })
+    // A generator that was never begun ends without its `finally`. There is nobody to tell of a failure then.
+    readable.once('close', () => void this[Symbol.asyncDispose]().catch(() => {}))
     return readable
+  }
+
+  async *#readAndRemove(): ByteSource {
+    try {
+      yield* this.read()
+    } finally {
+      await this[Symbol.asyncDispose]()
+    }
   }
 
   /**
