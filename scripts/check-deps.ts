@@ -34,7 +34,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'oci',
     'errors',
   ],
-  sign: ['image', 'transport', 'http', 'stream', 'oci', 'errors'],
+  sign: ['transport', 'http', 'stream', 'oci', 'errors'],
   cli: [
     'sign',
     'incremental',
@@ -48,6 +48,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'auth',
     'compress',
     'kernels',
+    'tar',
     'stream',
     'oci',
     'errors',
@@ -66,7 +67,7 @@ const PACKAGE_HOMES: Readonly<Record<string, string>> = {
   canonicalize: 'sign',
   '@noble/ciphers': 'sign',
   '@sigstore/bundle': 'sign',
-  '@sigstore/sign': 'sign',
+  '@sigstore/protobuf-specs': 'sign',
   '@sigstore/tuf': 'sign',
   '@sigstore/verify': 'sign',
 }

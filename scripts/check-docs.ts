@@ -1,29 +1,30 @@
 /**
- * `npm run check:docs`: examples in comments run against the build, `docs/errors.md` is what the catalogue says, and
- * links lead somewhere. `--write` renews `docs/errors.md` instead of complaining about it.
+ * `npm run check:docs`: examples in comments run against the build, pages that follow from the sources are up to date,
+ * and links lead somewhere. `--write` renews such pages instead of complaining about them.
  */
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, posix } from 'node:path'
 import { promisify } from 'node:util'
-import { errorsPage } from './support/errors-page.ts'
+import { MADE_PAGES } from './support/made-pages.ts'
 import { conclude, projectFile, projectFiles, readProjectFile } from './support/project.ts'
 
-const ERRORS_PAGE = 'docs/errors.md'
 const LONGEST_RUN_MS = 30_000
 
 const problems: string[] = []
-checkErrorsPage()
+checkMadePages()
 const linkCount = checkLinks()
 const exampleCount = await runExamples()
 conclude('check:docs', problems, `${exampleCount} examples run, ${linkCount} links lead somewhere`)
 
-function checkErrorsPage(): void {
-  const page = errorsPage()
-  if (process.argv.includes('--write')) writeFileSync(projectFile(ERRORS_PAGE), page)
-  else if (!existsSync(projectFile(ERRORS_PAGE)) || readProjectFile(ERRORS_PAGE) !== page) {
-    problems.push(`${ERRORS_PAGE} is out of date; run node scripts/check-docs.ts --write`)
+function checkMadePages(): void {
+  for (const { path, text } of MADE_PAGES) {
+    const page = text()
+    if (process.argv.includes('--write')) writeFileSync(projectFile(path), page)
+    else if (!existsSync(projectFile(path)) || readProjectFile(path) !== page) {
+      problems.push(`${path} is out of date; run node scripts/check-docs.ts --write`)
+    }
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * This entry point has what most programs need: open images, copy, inspect, diff, apply. The parts below it are
  * `tare/oci`, `tare/errors`, `tare/stream`, `tare/tar`, `tare/registry`, `tare/transport`, `tare/image`,
- * `tare/recompress` and `tare/delta`.
+ * `tare/recompress`, `tare/delta` and `tare/sign`.
  *
  * @module
  */

@@ -15,6 +15,8 @@ export const EXIT_CODES: Readonly<Record<ErrorCategory, number>> = {
 export type Outcome =
   | { readonly kind: 'done' }
   | { readonly kind: 'partial' }
+  /** It told what was asked for, and that is not well. */
+  | { readonly kind: 'unwell'; readonly category: ErrorCategory }
   | { readonly kind: 'failed'; readonly error: unknown }
 
 /** The exit code of a run: the only place where one is decided. `docs/cli.md` has the table. */
@@ -24,6 +26,8 @@ export function exitCodeOf(outcome: Outcome): number {
       return 0
     case 'partial':
       return 6
+    case 'unwell':
+      return EXIT_CODES[outcome.category]
     case 'failed':
       if (outcome.error instanceof Interruption) return outcome.error.exitCode
       return EXIT_CODES[classifyError(outcome.error).category]

@@ -1,3 +1,5 @@
+import type { ByteSource } from '../stream/index.ts'
+
 /** A stream of the process that text goes to. */
 export interface HostStream {
   write(bytes: string | Uint8Array, done?: (error?: Error | null) => void): boolean
@@ -21,6 +23,8 @@ export interface Clock {
 export interface Host {
   readonly stdout: HostStream
   readonly stderr: HostStream
+  /** Standard input; opened when it is called. */
+  openStdin(): ByteSource
   readonly env: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
   /** Processors that this process may use. */

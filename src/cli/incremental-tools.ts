@@ -1,17 +1,18 @@
 import { stat } from 'node:fs/promises'
-import { TareError } from '../errors/index.ts'
-import type {
-  ArchivedImage,
-  FinalInput,
-  ImageSelection,
-  IncrementalArchive,
-  Inventory,
-  PushMapping,
-} from '../incremental/index.ts'
+import type { Delta, DeltaSet } from '../delta/index.ts'
+import { hasErrorCode, TareError } from '../errors/index.ts'
+import type { FinalInput, ImageSelection, Inventory, NamedImage } from '../incremental/index.ts'
 import type { RegistryClient } from '../registry/index.ts'
-import type { ImageSource, LayoutReference, OpenContext, TransportReference } from '../transport/index.ts'
+import type {
+  ImageDestination,
+  ImageSource,
+  LayoutReference,
+  OpenContext,
+  TransportReference,
+} from '../transport/index.ts'
 import { checkIsFile } from './bare-path.ts'
 import { parsePlatforms } from './image-options.ts'
+import type { TargetOptionValues } from './target-options.ts'
 
 const INVENTORY_PREFIX = 'inventory:'
 
@@ -136,26 +137,27 @@ export function parseSelection(values: {
   })
 }
 
-/** Opens a destination for each image; those in one registry share its connections. */
-export async function openMappings(
-  archive: IncrementalArchive,
+/**
+ * Opens a destination for each image of an archive, or of a delta; those in one registry share its connections.
+ *
+ * @throws {TareError} `INVALID_ARGUMENT`, and as `openDestination` does
+ */
+export async function openMappings<Image extends NamedImage>(
+  images: readonly Image[],
   choice: { readonly destination: string | undefined; readonly map: ReadonlyMap<string, string> },
   context: OpenContext,
   resources: AsyncDisposableStack,
-): Promise<readonly PushMapping[]> {
+): Promise<readonly { readonly image: Image; readonly destination: ImageDestination }[]> {
   const [{ chooseDestinations }, { openDestination, parseReferenceOnDisk }] = await Promise.all([
     import('../incremental/index.ts'),
     import('../transport/index.ts'),
   ])
-  const chosen: { readonly image: ArchivedImage; readonly reference: TransportReference }[] = []
-  for (const { image, reference } of chooseDestinations(archive.images, choice)) {
-    chosen.push({ image, reference: await parseReferenceOnDisk(reference) })
-  }
   const clients = new Map<string, RegistryClient>()
-  const mappings: PushMapping[] = []
-  for (const { image, reference } of chosen) {
-    const shared = await sharedContext(reference, context, clients, resources)
-    mappings.push({ image, destination: resources.use(await openDestination(reference, shared)) })
+  const mappings: { readonly image: Image; readonly destination: ImageDestination }[] = []
+  for (const { image, reference } of chooseDestinations(images, choice)) {
+    const parsed = await parseReferenceOnDisk(reference)
+    const shared = await sharedContext(parsed, context, clients, resources)
+    mappings.push({ image, destination: resources.use(await openDestination(parsed, shared)) })
   }
   return mappings
 }
@@ -172,4 +174,46 @@ async function sharedContext(
   const client = clients.get(registry) ?? resources.use(new Client(registry, context.registry))
   clients.set(registry, client)
   return { ...context, registry: { ...context.registry, client } }
+}
+
+/** A delta, or one of a bundle, as an image that goes somewhere. */
+export interface DeltaImage extends NamedImage {
+  readonly delta: Delta
+}
+
+/**
+ * Opens a file as a delta or bundle, if it is one.
+ *
+ * @returns undefined for an archive of images
+ */
+export async function openIfDelta(
+  text: string,
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<{ readonly set: DeltaSet; readonly images: readonly DeltaImage[] } | undefined> {
+  const { openDeltas } = await import('./open-deltas.ts')
+  try {
+    const { set } = await openDeltas(text, context, resources)
+    const images = set.deltas.map(
+      (delta): DeltaImage => ({ delta, name: set.isBundle ? delta.name : undefined, entry: delta.plan.target }),
+    )
+    return { set, images }
+  } catch (error) {
+    // An archive of several images is told by that it can't be resolved to one.
+    if (hasErrorCode(error, 'NOT_A_DELTA', 'AMBIGUOUS_IMAGE', 'NOT_FOUND')) return undefined
+    throw error
+  }
+}
+
+/**
+ * Refuses options that only archives of images understand.
+ *
+ * @throws {TareError} `INVALID_ARGUMENT`
+ */
+export function checkDeltaOptions({ overlay, platform }: TargetOptionValues): void {
+  const unfit = [overlay && '--overlay', platform && '--platform'].find((option) => option)
+  if (unfit === undefined) return
+  throw new TareError('INVALID_ARGUMENT', `${unfit} does not go with a delta`, {
+    hint: 'A delta makes its images whole: give their destinations alone',
+  })
 }

@@ -16,6 +16,7 @@ function testHost(): TestHost {
   return {
     stdout: stream,
     stderr: stream,
+    openStdin: async function* () {},
     env: {},
     clock: { now: () => 0, schedule: () => () => {} },
     cpus: 1,

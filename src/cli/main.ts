@@ -12,6 +12,7 @@ setFlagsFromString('--semi-space-growth-factor=1')
 const host: Host = {
   stdout: process.stdout,
   stderr: process.stderr,
+  openStdin: () => process.stdin,
   env: process.env,
   cpus: availableParallelism(),
   // Without a bound it is 0, or more than there is.

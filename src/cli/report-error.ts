@@ -63,7 +63,13 @@ function chainOf(error: unknown): readonly string[] {
   return texts
 }
 
-/** A bigint is exact as digits and would otherwise stop the whole envelope. */
+/**
+ * A bigint is exact as digits and would otherwise stop the whole envelope. An error inside a report is told as in an
+ * envelope of its own.
+ */
 function stringify(value: unknown): string {
-  return JSON.stringify(value, (_, field: unknown) => (typeof field === 'bigint' ? field.toString() : field))
+  return JSON.stringify(value, (_, field: unknown) => {
+    if (typeof field === 'bigint') return field.toString()
+    return field instanceof Error ? errorFields(field) : field
+  })
 }

@@ -1,3 +1,4 @@
+import type { ErrorCategory } from '../errors/index.ts'
 import type { Logger, OperationOptions } from '../stream/index.ts'
 import type { Settings } from './global-options.ts'
 import type { Host } from './host.ts'
@@ -21,9 +22,17 @@ export type VerbResult =
       readonly text: string
       /** Some of several images were not done: exit code 6. */
       readonly isPartial?: boolean | undefined
+      /** Nothing of it came out as wanted: told after the summary, and the exit code is its. */
+      readonly failure?: unknown
     }
   /** What the user asked to see. `--json` prints `report` instead of the text. */
-  | { readonly kind: 'answer'; readonly report: unknown; readonly text: string }
+  | {
+      readonly kind: 'answer'
+      readonly report: unknown
+      readonly text: string
+      /** The answer tells of something that is not well: the exit code of this category. */
+      readonly unwell?: ErrorCategory | undefined
+    }
   /** Exact bytes, and nothing else. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
 

@@ -1,4 +1,4 @@
-/** Decoders for gzip and Zstandard; the only folder that touches `node:zlib`. */
+/** Decoders for gzip and Zstandard, and Zstandard patches; the only folder that touches `node:zlib`. */
 export { type DecodeOptions, RATIO_FREE_BYTES } from './decode-options.ts'
 export {
   type Compression,
@@ -11,5 +11,14 @@ export {
 export { gunzip } from './gunzip.ts'
 export { type GzipHeader, parseGzipHeader } from './gzip-header.ts'
 export { type GzipMember, gzipMembers, type RangeOpener } from './gzip-members.ts'
+export { MAX_DICTIONARY_BYTES, PatchDictionary } from './patch-dictionary.ts'
 export { unzstd, type UnzstdOptions, zstdFrames } from './unzstd.ts'
+export {
+  decodeZstdPatch,
+  encodeZstdPatch,
+  patchEncodingMemoryBytes,
+  patchMemoryBytes,
+  type ZstdPatchOptions,
+  type ZstdPatchTarget,
+} from './zstd-patch.ts'
 export type { ZstdFrame, ZstdFrameHeader } from './zstd-walker.ts'

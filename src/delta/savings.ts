@@ -12,7 +12,7 @@ export interface BlobSavings {
   readonly shippedBytes: number
   /** Bytes of the recipe that compresses the layer again; absent where none is needed. */
   readonly recipeBytes?: number | undefined
-  /** For a patch: the diffIDs of the baseline layers it reads from. */
+  /** For a patch: the baseline layers it reads from, by diffID; for a patch between whole blobs the blob. */
   readonly sources: readonly Digest[]
 }
 
@@ -26,16 +26,19 @@ export function savingsOf(plan: DeltaPlan): readonly BlobSavings[] {
     origin: from.kind,
     shippedBytes: shippedBytes(from, size),
     recipeBytes: recipeBytes(from),
-    sources: from.kind === 'patch' ? from.sources : [],
+    sources: from.kind === 'patch' ? from.sources : from.kind === 'blob-patch' ? [from.source] : [],
   }))
 }
 
-function shippedBytes(from: BlobOrigin, size: number): number {
+/** Bytes that a delta holds of a blob. @param size - of the blob */
+export function shippedBytes(from: BlobOrigin, size: number): number {
   switch (from.kind) {
     case 'archive':
       return size
     case 'patch':
       return from.patch.size + (recipeBytes(from) ?? 0)
+    case 'blob-patch':
+      return from.patch.size
     case 'baseline-tar':
       return recipeBytes(from) ?? 0
     case 'baseline':
@@ -47,4 +50,24 @@ function shippedBytes(from: BlobOrigin, size: number): number {
 function recipeBytes(from: BlobOrigin): number | undefined {
   const place = from.kind === 'patch' || from.kind === 'baseline-tar' ? from.recipe : undefined
   return place?.kind === 'inline' ? place.recipe.length : place?.size
+}
+
+/** Bytes of some blobs, and what an archive holds of them, each counted once also where several images have it. */
+export function countSavings(plans: readonly DeltaPlan[]): {
+  readonly targetBytes: number
+  readonly shippedBytes: number
+} {
+  const target = new Map<Digest, number>()
+  const shipped = new Map<string, number>()
+  for (const { blobs } of plans) {
+    for (const { digest, size, from } of blobs) {
+      target.set(digest, size)
+      const made = from.kind === 'patch' ? from.patch.digest : digest
+      const key = from.kind === 'baseline-tar' ? `recipe of ${digest}` : made
+      shipped.set(key, Math.max(shipped.get(key) ?? 0, shippedBytes(from, size)))
+    }
+  }
+  const sum = (sizes: ReadonlyMap<unknown, number>): number =>
+    [...sizes.values()].reduce((total, size) => total + size, 0)
+  return { targetBytes: sum(target), shippedBytes: sum(shipped) }
 }

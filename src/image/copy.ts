@@ -15,6 +15,8 @@ export interface CopyOptions extends OperationOptions {
   readonly platforms?: readonly Platform[] | undefined
   /** Blobs moved at a time. @default 6 */
   readonly concurrency?: number | undefined
+  /** Further repositories of the destination's registry that may hold blobs, to mount them from. */
+  readonly mountFrom?: readonly string[] | undefined
 }
 
 /** What became of one blob. */
@@ -61,7 +63,7 @@ export async function copyImage(
     ...options,
     openBlob: (blob, signal) => source.openBlob(blob.descriptor, { signal }),
     openPlainLayer: (blob, signal) => source.openPlainLayer?.(blob.descriptor, { signal }),
-    mountFrom: mountSource(source, destination),
+    mountFrom: [...mountSource(source, destination), ...(options.mountFrom ?? [])],
   })
   return { source: source.reference, destination: destination.reference, index, ...report }
 }
@@ -95,7 +97,6 @@ interface WriteTreeOptions extends CopyOptions {
   readonly openBlob: (blob: TreeBlob, signal: AbortSignal) => Promise<ByteSource>
   /** Gives a layer's plain tar where that is nearer than decompressing the blob. */
   readonly openPlainLayer?: ((blob: TreeBlob, signal: AbortSignal) => Promise<ByteSource> | undefined) | undefined
-  readonly mountFrom?: readonly string[] | undefined
 }
 
 /** What {@link writeTree} did, for the reports of its callers. */

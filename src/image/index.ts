@@ -27,6 +27,12 @@ export {
 } from './inspect.ts'
 export { type IndexFate, memberTree, type NarrowedTree, narrowTree, offeredPlatforms, platformHint } from './narrow.ts'
 export {
+  type ImageVerification,
+  type VerifyImageOptions,
+  verifyImage,
+  type VerifyProblem,
+} from './verify-image.ts'
+export {
   type BlobRole,
   type ImageNode,
   type ImageTree,
@@ -35,6 +41,7 @@ export {
   type ManifestNode,
   manifestBlobs,
   manifestsOf,
+  MAX_CONFIG_BYTES,
   type ReadTreeOptions,
   readImageTree,
   type TreeBlob,

@@ -1,7 +1,12 @@
 import { hasErrorCode, TareError } from '../errors/index.ts'
-import { parseReference, type Reference, withDefaultTag } from '../oci/index.ts'
-import type { ArchivedImage } from './read-archive.ts'
-import { imageLabel } from './survey-target.ts'
+import { type Descriptor, parseReference, type Reference, withDefaultTag } from '../oci/index.ts'
+
+/** An image that goes somewhere: of an incremental archive, or of a delta. */
+export interface NamedImage {
+  readonly name?: string | undefined
+  /** The image's root. */
+  readonly entry: Pick<Descriptor, 'digest'>
+}
 
 /** Where the images of an archive shall go. */
 export interface DestinationChoice {
@@ -15,8 +20,8 @@ export interface DestinationChoice {
 }
 
 /** An image of an archive, and the reference it goes to. */
-export interface ChosenDestination {
-  readonly image: ArchivedImage
+export interface ChosenDestination<Image extends NamedImage> {
+  readonly image: Image
   readonly reference: string
 }
 
@@ -26,20 +31,20 @@ export interface ChosenDestination {
  * @throws {TareError} `INVALID_ARGUMENT` for an image that goes nowhere, two that go to one place, and a name that no
  * image has
  */
-export function chooseDestinations(
-  images: readonly ArchivedImage[],
+export function chooseDestinations<Image extends NamedImage>(
+  images: readonly Image[],
   { destination, map = new Map() }: DestinationChoice,
-): readonly ChosenDestination[] {
+): readonly ChosenDestination<Image>[] {
   const unused = new Set(map.keys())
   const isSingle = images.length === 1
-  const chosen = images.map((image): ChosenDestination => {
+  const chosen = images.map((image): ChosenDestination<Image> => {
     const key = [image.name, image.entry.digest].find((name) => name !== undefined && map.has(name))
     if (key !== undefined) unused.delete(key)
     const mapped = key === undefined ? undefined : map.get(key)
     if (mapped !== undefined) return { image, reference: mapped }
     if (destination === undefined) {
-      throw new TareError('INVALID_ARGUMENT', `${imageLabel(image)} has no destination`, {
-        hint: `Give a destination for all, or add --map ${imageLabel(image)}=REFERENCE`,
+      throw new TareError('INVALID_ARGUMENT', `${labelOf(image)} has no destination`, {
+        hint: `Give a destination for all, or add --map ${labelOf(image)}=REFERENCE`,
       })
     }
     return { image, reference: isSingle ? destination : prefixed(destination, image) }
@@ -47,14 +52,14 @@ export function chooseDestinations(
   const [unknown] = unused
   if (unknown !== undefined) {
     throw new TareError('INVALID_ARGUMENT', `the archive has no image ${JSON.stringify(unknown)} to map`, {
-      hint: `It holds ${images.map(imageLabel).join(', ')}`,
+      hint: `It holds ${images.map(labelOf).join(', ')}`,
     })
   }
   checkDistinct(chosen)
   return chosen
 }
 
-function prefixed(prefix: string, image: ArchivedImage): string {
+function prefixed(prefix: string, image: NamedImage): string {
   const place = prefix.replace(/\/+$/, '')
   if (/^oci:[^:]+$/.test(place)) return `${place}:${requireName(image)}`
   const registry = /^docker:\/\/(.+)$/.exec(place)?.[1]
@@ -77,7 +82,7 @@ function prefixed(prefix: string, image: ArchivedImage): string {
   )
 }
 
-function parsedName(image: ArchivedImage): Reference {
+function parsedName(image: NamedImage): Reference {
   const name = requireName(image)
   try {
     return withDefaultTag(parseReference(name))
@@ -90,22 +95,26 @@ function parsedName(image: ArchivedImage): Reference {
   }
 }
 
-function requireName(image: ArchivedImage): string {
+function requireName(image: NamedImage): string {
   if (image.name !== undefined) return image.name
   throw new TareError('INVALID_ARGUMENT', `${image.entry.digest} has no name that could follow a prefix`, {
     hint: `Add --map ${image.entry.digest}=REFERENCE`,
   })
 }
 
-function checkDistinct(chosen: readonly ChosenDestination[]): void {
-  const taken = new Map<string, ArchivedImage>()
+function checkDistinct(chosen: readonly ChosenDestination<NamedImage>[]): void {
+  const taken = new Map<string, NamedImage>()
   for (const { image, reference } of chosen) {
     const other = taken.get(reference)
     if (other !== undefined && other.entry.digest !== image.entry.digest) {
-      throw new TareError('INVALID_ARGUMENT', `${imageLabel(other)} and ${imageLabel(image)} both go to ${reference}`, {
+      throw new TareError('INVALID_ARGUMENT', `${labelOf(other)} and ${labelOf(image)} both go to ${reference}`, {
         hint: 'Give one of them another place with --map',
       })
     }
     taken.set(reference, image)
   }
+}
+
+function labelOf({ name, entry }: NamedImage): string {
+  return name ?? entry.digest
 }

@@ -15,7 +15,7 @@ export {
   processList,
 } from './fetch-manifests.ts'
 export { type FinalInput, type ImageSelection, referenceName } from './final-image.ts'
-export { chooseDestinations, type ChosenDestination, type DestinationChoice } from './destinations.ts'
+export { chooseDestinations, type ChosenDestination, type DestinationChoice, type NamedImage } from './destinations.ts'
 export { hostPlatform } from './host-platform.ts'
 export { type ImagesAtOptions, type OpenedImages, openImagesAt, openImagesOfRegistry } from './images-at.ts'
 export {
@@ -71,7 +71,15 @@ export {
   type VettedImage,
   vetIncremental,
 } from './push.ts'
-export { pushDelta, type PushDeltaOptions, vetDelta, type VetDeltaOptions, type VetDeltaReport } from './push-delta.ts'
+export {
+  type DeltaMapping,
+  pushDeltas,
+  type PushDeltasOptions,
+  vetDeltas,
+  type VetDeltasOptions,
+  type VetDeltasReport,
+  type VettedDelta,
+} from './push-delta.ts'
 export { type ArchivedImage, IncrementalArchive, type OpenArchiveOptions } from './read-archive.ts'
 export type { ListedReferrer, ReferrerChoice } from './referrers.ts'
 export { RemoveOnClose } from './remove-on-close.ts'

@@ -38,12 +38,14 @@ export class KnownLayersSource implements ImageSource {
   readonly #root: ManifestContent
   readonly #manifests = new Map<Digest, Uint8Array>()
   readonly #configs = new Map<Digest, Uint8Array>()
+  readonly #layers: ReadonlySet<Digest>
   readonly #openLayer: KnownImage['openLayer']
 
   constructor({ reference, root, manifests, openLayer }: KnownImage) {
     this.reference = reference
     this.holdsLayers = openLayer !== undefined
     this.#openLayer = openLayer
+    this.#layers = new Set(manifests.flatMap(({ layers }) => layers).map(({ descriptor }) => descriptor.digest))
     for (const manifest of manifests) this.#manifests.set(manifest.descriptor.digest, this.#manifestBytes(manifest))
     const own = this.#manifests.get(root.digest)
     this.#root = {
@@ -75,7 +77,7 @@ export class KnownLayersSource implements ImageSource {
   }
 
   async hasBlob(descriptor: Descriptor, _options?: OperationOptions): Promise<boolean> {
-    return this.#configs.has(descriptor.digest)
+    return this.#configs.has(descriptor.digest) || (this.holdsLayers && this.#layers.has(descriptor.digest))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

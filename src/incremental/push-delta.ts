@@ -1,4 +1,4 @@
-import { applyDelta, type ApplyReport, type Delta, type NeededLayer, readDelta } from '../delta/index.ts'
+import { applyBundle, type ApplyBundleReport, type Delta, type DeltaSet, type NeededLayer } from '../delta/index.ts'
 import { TareError } from '../errors/index.ts'
 import { type Descriptor, type Digest, MEDIA_TYPE } from '../oci/index.ts'
 import type { OperationOptions } from '../stream/index.ts'
@@ -8,72 +8,89 @@ import { KnownLayersSource } from './known-layers-source.ts'
 import { type MissingLayer, MissingLayersError } from './missing-layers-error.ts'
 import { holdsBlob, repositoryNamed } from './repositories.ts'
 
-/** Options of {@link vetDelta}. */
-export interface VetDeltaOptions extends OperationOptions {
+/** An image of a delta or bundle, and where it shall go. */
+export interface DeltaMapping {
+  readonly delta: Delta
+  readonly destination: ImageDestination
+}
+
+/** Options of {@link vetDeltas}. */
+export interface VetDeltasOptions extends OperationOptions {
   /** Further repositories of the target's registry that may hold layers. Those of the baselines are looked into anyway. */
   readonly mountFrom?: readonly string[] | undefined
 }
 
-/** Options of {@link pushDelta}. */
-export interface PushDeltaOptions extends VetDeltaOptions {
+/** Options of {@link pushDeltas}. */
+export interface PushDeltasOptions extends VetDeltasOptions {
   readonly kernels: KernelRunner
   /** Where plain layers are spooled. @default the system's temporary directory */
   readonly workdir?: string | undefined
   /** Blobs rebuilt at a time. @default 6 */
   readonly concurrency?: number | undefined
+  /** Memory that decoding may take; what needs more is refused before any work. */
+  readonly memoryBytes?: number | undefined
 }
 
-/** What {@link vetDelta} found: every layer that the delta builds on, and the repository that has it. */
-export interface VetDeltaReport {
-  readonly delta: string
+/** Layers that one image of a delta builds on, and the repository that has each. */
+export interface VettedDelta {
+  readonly name: string
   readonly target: { readonly digest: Digest; readonly mediaType: string }
   readonly destination: string
   readonly layers: readonly { readonly digest: Digest; readonly sizeBytes: number; readonly repository: string }[]
 }
 
-/**
- * Checks, without writing, that the registry of a destination has every layer that a delta builds on. Blobs are asked for
- * with HEAD only.
- *
- * @param delta - where the delta lies
- * @throws {MissingLayersError} naming every layer that is nowhere
- * @throws {TareError} `NOT_A_DELTA`, `UNSUPPORTED_BY_DESTINATION`; {@link CopyError}
- */
-export async function vetDelta(
-  delta: ImageSource,
-  destination: ImageDestination,
-  options: VetDeltaOptions = {},
-): Promise<VetDeltaReport> {
-  const opened = await readDelta(delta, options)
-  const found = await findLayers(opened, destination, options)
-  const { digest, mediaType } = opened.plan.target
-  return {
-    delta: delta.reference,
-    target: { digest, mediaType },
-    destination: destination.reference,
-    layers: found.map(({ need, place }) => ({
-      digest: need.digest,
-      sizeBytes: need.size,
-      repository: place.repository?.repository ?? place.reference,
-    })),
-  }
+/** What {@link vetDeltas} found: nothing is missing. */
+export interface VetDeltasReport {
+  readonly delta: string
+  readonly images: readonly VettedDelta[]
 }
 
 /**
- * Pushes the target of a delta: what the delta builds on is read from the registry it is pushed to, in the destination's
+ * Checks, without writing, that the registries of the destinations have every layer that deltas build on. Blobs are asked
+ * for with HEAD only.
+ *
+ * @throws {MissingLayersError} naming every layer that is nowhere, and the image it belongs to
+ * @throws {TareError} `UNSUPPORTED_BY_DESTINATION` for a destination that is no registry; {@link CopyError}
+ */
+export async function vetDeltas(
+  { reference }: DeltaSet,
+  mappings: readonly DeltaMapping[],
+  options: VetDeltasOptions = {},
+): Promise<VetDeltasReport> {
+  const found = await findAll(reference, mappings, options)
+  const images = mappings.map(({ delta, destination }, at): VettedDelta => {
+    const { digest, mediaType } = delta.plan.target
+    const layers = (found[at] ?? []).map(({ need, place }) => ({
+      digest: need.digest,
+      sizeBytes: need.size,
+      repository: place.repository?.repository ?? place.reference,
+    }))
+    return { name: delta.name, target: { digest, mediaType }, destination: destination.reference, layers }
+  })
+  return { delta: reference, images }
+}
+
+/**
+ * Pushes the targets of deltas: what they build on is read from the registry they are pushed to, in the destination's
  * repository or another one.
  *
- * @throws {MissingLayersError} before anything is written; otherwise as `applyDelta` does
+ * @throws {MissingLayersError} before anything is written; otherwise as `applyBundle` does in its strict mode
  */
-export async function pushDelta(
-  delta: ImageSource,
-  destination: ImageDestination,
-  options: PushDeltaOptions,
-): Promise<ApplyReport> {
-  const opened = await readDelta(delta, options)
-  const found = await findLayers(opened, destination, options)
-  await mountWhole(opened, destination, found, options)
-  return applyDelta(delta, [foundSource(found)], destination, options)
+export async function pushDeltas(
+  set: DeltaSet,
+  mappings: readonly DeltaMapping[],
+  options: PushDeltasOptions,
+): Promise<ApplyBundleReport> {
+  const found = await findAll(set.reference, mappings, options)
+  for (const [at, { delta, destination }] of mappings.entries()) {
+    await mountWhole(delta, destination, found[at] ?? [], options)
+  }
+  const tasks = mappings.map(({ delta, destination }, at) => ({
+    name: delta.name,
+    baselines: async () => [foundSource(found[at] ?? [])],
+    destination: async () => destination,
+  }))
+  return applyBundle(set, tasks, { ...options, mode: 'strict' })
 }
 
 /** A layer that a delta builds on, and a repository that has it. */
@@ -82,39 +99,42 @@ interface FoundLayer {
   readonly place: ImageSource
 }
 
-async function findLayers(
-  { plan, source }: Delta,
-  destination: ImageDestination,
-  options: VetDeltaOptions,
-): Promise<readonly FoundLayer[]> {
-  const places = placesFor(
-    plan.baselines.map(({ name }) => name),
-    destination,
-    options.mountFrom ?? [],
-  )
-  const found: FoundLayer[] = []
+async function findAll(
+  reference: string,
+  mappings: readonly DeltaMapping[],
+  options: VetDeltasOptions,
+): Promise<readonly (readonly FoundLayer[])[]> {
+  options.signal?.throwIfAborted()
+  const found: FoundLayer[][] = []
   const missing: MissingLayer[] = []
-  for (const need of plan.needs) {
-    const place = await holderOf(need, places, options)
-    if (place !== undefined) found.push({ need, place })
-    else {
-      missing.push({
-        digest: need.digest,
-        mediaType: MEDIA_TYPE.OCI_LAYER,
-        sizeBytes: need.size,
-        destination: places[0]?.reference ?? destination.reference,
-        images: [{ image: plan.target.digest }],
-      })
+  for (const { delta, destination } of mappings) {
+    const { plan, name } = delta
+    const places = placesFor(delta, destination, options.mountFrom ?? [])
+    const layers: FoundLayer[] = []
+    for (const need of plan.needs) {
+      const place = await holderOf(need, places, options)
+      if (place !== undefined) layers.push({ need, place })
+      else {
+        missing.push({
+          digest: need.digest,
+          mediaType: MEDIA_TYPE.OCI_LAYER,
+          sizeBytes: need.size,
+          destination: places[0]?.reference ?? destination.reference,
+          images: [{ image: mappings.length > 1 ? name : plan.target.digest }],
+        })
+      }
     }
+    found.push(layers)
   }
   if (missing.length === 0) return found
-  const names = plan.baselines.map(({ name, descriptor }) => name || descriptor.digest).join(', ')
-  const hint = `The delta was made against ${names}; where another repository has those layers, name it to mount from`
-  throw new MissingLayersError(source.reference, missing, hint)
+  const baselines = mappings.flatMap(({ delta }) => delta.plan.baselines)
+  const names = [...new Set(baselines.map(({ name, descriptor }) => name || descriptor.digest))].join(', ')
+  const hint = `It was made against ${names}; where another repository has those layers, name it to mount from`
+  throw new MissingLayersError(reference, missing, hint)
 }
 
 function placesFor(
-  names: readonly string[],
+  { plan }: Delta,
   destination: ImageDestination,
   mountFrom: readonly string[],
 ): readonly ImageSource[] {
@@ -128,7 +148,7 @@ function placesFor(
       },
     )
   }
-  const recorded = names.flatMap((name) => {
+  const recorded = plan.baselines.flatMap(({ name }) => {
     const reference = repositoryNamed(name)
     return reference?.registry === repository.registry ? [reference.repository] : []
   })
@@ -170,14 +190,10 @@ function foundSource(found: readonly FoundLayer[]): ImageSource {
     descriptor: { mediaType: MEDIA_TYPE.OCI_MANIFEST, digest: need.digest, size: need.size },
     layers: [{ descriptor: descriptorOf(need), diffId: need.diffId }],
   }))
-  const [first] = found
-  const root: Descriptor = {
-    mediaType: MEDIA_TYPE.OCI_INDEX,
-    digest: `sha256:${'0'.repeat(64)}`,
-    size: 0,
-  }
+  // An image that was never anywhere: its digest is nobody's.
+  const root: Descriptor = { mediaType: MEDIA_TYPE.OCI_INDEX, digest: `sha256:${'0'.repeat(64)}`, size: 0 }
   return new KnownLayersSource({
-    reference: first?.place.reference ?? 'the target',
+    reference: found[0]?.place.reference ?? 'the target',
     root,
     manifests,
     openLayer: async (descriptor, options) => {

@@ -108,6 +108,10 @@ export class Writer implements ImageDestination {
     return this.#to.commit(root, options)
   }
 
+  reopen(digest: Digest, options?: OperationOptions): Promise<ImageSource> {
+    return this.#to.reopen(digest, options)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#to[Symbol.asyncDispose]()
   }

@@ -13,7 +13,7 @@ export {
   shortDigest,
 } from './digest.ts'
 export { DocumentNode, readDocument } from './document-node.ts'
-export { isJsonObject, type JsonObject, parseJson } from './json.ts'
+export { isJsonObject, type JsonObject, jsonPath, parseJson } from './json.ts'
 export {
   childDescriptors,
   type ImageIndex,
@@ -36,6 +36,7 @@ export {
   type StatedCompression,
   statedCompression,
 } from './media-type.ts'
+export { nearestName } from './nearest-name.ts'
 export {
   formatPlatform,
   isAttestationPlatform,

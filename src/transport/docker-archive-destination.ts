@@ -16,7 +16,7 @@ import {
 } from '../oci/index.ts'
 import { abortable, bytesSource, type OperationOptions, readAllBytes, verified, verifyBytes } from '../stream/index.ts'
 import { checkReplaceable } from './directory.ts'
-import { MAX_CONFIG_BYTES } from './docker-archive-source.ts'
+import { MAX_CONFIG_BYTES, openDockerArchiveSource } from './docker-archive-source.ts'
 import { dockerManifestBytes, synthesiseManifest } from './docker-manifest.ts'
 import { LayerQueue, layerName } from './layer-queue.ts'
 import { type DockerArchiveReference, formatTransportReference } from './reference-text.ts'
@@ -26,6 +26,7 @@ import type {
   CommitResult,
   DestinationContents,
   ImageDestination,
+  ImageSource,
   ManifestContent,
   PutOutcome,
 } from './transport.ts'
@@ -62,6 +63,7 @@ export async function openDockerArchiveDestination(
 class DockerArchiveDestination implements ImageDestination {
   readonly reference: string
   readonly layerForm = 'plain'
+  readonly #path: string
   readonly #repoTags: readonly string[]
   readonly #writer: TarWriter
   readonly #layers: LayerQueue
@@ -75,6 +77,7 @@ class DockerArchiveDestination implements ImageDestination {
     workdir: string | undefined,
   ) {
     this.reference = formatTransportReference(reference)
+    this.#path = reference.path
     this.#repoTags = repoTags
     this.#writer = writer
     this.#layers = new LayerQueue(writer, workdir)
@@ -149,6 +152,10 @@ class DockerArchiveDestination implements ImageDestination {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#layers[Symbol.asyncDispose]()
     await this.#writer[Symbol.asyncDispose]()
+  }
+
+  reopen(): Promise<ImageSource> {
+    return openDockerArchiveSource({ transport: 'docker-archive', path: this.#path })
   }
 
   #checkManifest({ descriptor, bytes }: ManifestContent): Manifest {

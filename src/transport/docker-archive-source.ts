@@ -96,6 +96,11 @@ class DockerArchiveSource implements ImageSource {
     return this.#decompressed(layer, offset, options.signal)
   }
 
+  async hasBlob(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
+    const { config, layers } = await this.#load(options)
+    return layers.has(descriptor.digest) || digestOf(config) === descriptor.digest
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#files[Symbol.asyncDispose]()
   }

@@ -1,6 +1,9 @@
-/** Transports: from a reference to where an image is read or written. */
+/** Transports: from a reference to where an image is read or written; and the files of archives. */
+export { checkReplaceable } from './directory.ts'
 export { CONTAINERD_NAME_ANNOTATION, MAX_INDEX_BYTES, REF_NAME_ANNOTATION } from './layout-index.ts'
 export { entryName, LayoutImages } from './layout-images.ts'
+export { layoutBlobPath } from './layout-source.ts'
+export { type NamedFiles, readNamedFile } from './named-files.ts'
 export { type ArchivePutOutcome, OciArchiveWriter } from './oci-archive-writer.ts'
 export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
 export { openVerifiedBlob } from './open-verified.ts'
@@ -17,6 +20,8 @@ export {
   type TransportName,
   type TransportReference,
 } from './reference-text.ts'
+export { TarArchive, type TarArchiveOptions } from './tar-archive.ts'
+export { type TarRegion, TarWriter } from './tar-writer.ts'
 export {
   type BlobOpener,
   type CommitResult,

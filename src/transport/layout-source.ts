@@ -1,4 +1,4 @@
-import { TareError } from '../errors/index.ts'
+import { isTareError, TareError } from '../errors/index.ts'
 import {
   bareDescriptor,
   type Descriptor,
@@ -6,6 +6,8 @@ import {
   digestAlgorithm,
   digestHex,
   type ImageIndex,
+  isManifestType,
+  type ManifestDocument,
   parseManifestDocument,
 } from '../oci/index.ts'
 import { abortable, type ByteSource, type OperationOptions, verifyBytes } from '../stream/index.ts'
@@ -13,6 +15,9 @@ import { checkLayoutFile, MAX_INDEX_BYTES, parseLayoutIndex, pickEntry } from '.
 import { type NamedFiles, readNamedFile } from './named-files.ts'
 import { formatTransportReference, type LayoutReference } from './reference-text.ts'
 import { type ImageSource, MAX_MANIFEST_BYTES, type ManifestContent, type OpenBlobOptions } from './transport.ts'
+
+/** Entries of a layout that are looked into for referrers. */
+const MAX_REFERRER_READS = 1000
 
 /** Path of a blob in a layout. */
 export function layoutBlobPath(digest: Digest): string {
@@ -82,6 +87,36 @@ export class LayoutSource implements ImageSource {
 
   async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
     return (await this.#files.sizeOf(layoutBlobPath(digest))) === size
+  }
+
+  /** Referrers are entries of `index.json`; whether one refers to `digest` is in its manifest. */
+  async referrers(digest: Digest, options: OperationOptions = {}): Promise<readonly Descriptor[]> {
+    const found: Descriptor[] = []
+    const entries = (await readLayoutIndex(this.#files, this.reference, this.#otherwise)).manifests.filter((entry) =>
+      isManifestType(entry.mediaType),
+    )
+    for (const entry of entries.slice(0, MAX_REFERRER_READS)) {
+      const manifest = await this.#readEntry(entry, options)
+      if (manifest?.kind !== 'manifest' || manifest.subject?.digest !== digest) continue
+      const { artifactType, annotations } = manifest
+      found.push({
+        ...bareDescriptor(entry),
+        ...(artifactType === undefined ? {} : { artifactType }),
+        ...(annotations === undefined ? {} : { annotations }),
+      })
+    }
+    return found
+  }
+
+  /** An entry that is absent or broken is nobody's referrer, and no reason to fail for one who looks for others. */
+  async #readEntry(entry: Descriptor, options: OperationOptions): Promise<ManifestDocument | undefined> {
+    try {
+      const bytes = await this.readManifest(entry, options)
+      return parseManifestDocument(bytes, { subject: `manifest ${entry.digest}`, mediaType: entry.mediaType })
+    } catch (error) {
+      if (!isTareError(error) || error.category === 'environment') throw error
+      return undefined
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -44,11 +44,13 @@ export async function openArchiveDestination(reference: LayoutReference): Promis
 class ArchiveDestination implements ImageDestination {
   readonly reference: string
   readonly layerForm = 'stored'
+  readonly #path: string
   readonly #name: string | undefined
   readonly #writer: OciArchiveWriter
 
   constructor(reference: LayoutReference, name: string | undefined, writer: OciArchiveWriter) {
     this.reference = formatTransportReference(reference)
+    this.#path = reference.path
     this.#name = name
     this.#writer = writer
   }
@@ -90,6 +92,10 @@ class ArchiveDestination implements ImageDestination {
     }
     await this.#writer.commit(updatedLayoutIndex(undefined, root.descriptor, this.#name), options)
     return { digest: root.descriptor.digest }
+  }
+
+  reopen(): Promise<ImageSource> {
+    return openArchiveSource({ transport: 'oci-archive', path: this.#path })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,6 +12,7 @@ import {
   type TransportReference,
 } from './reference-text.ts'
 import type { RegistryTransportOptions } from './registry.ts'
+import type { Digest } from '../oci/index.ts'
 import type { OperationOptions } from '../stream/index.ts'
 import { TarArchive } from './tar-archive.ts'
 import type { ImageDestination, ImageSource } from './transport.ts'
@@ -22,6 +23,8 @@ export interface OpenContext extends OperationOptions {
   readonly workdir?: string | undefined
   /** Replaces what a `dir:` holds, and makes a layout of a directory with other files. @default false */
   readonly force?: boolean | undefined
+  /** An image that a `dir:` may hold already, complete: a run that was cut off comes by again. */
+  readonly mayHold?: Digest | undefined
   /** For `docker://` only. */
   readonly registry?: RegistryTransportOptions | undefined
 }

@@ -103,8 +103,8 @@ class RegistrySource extends RegistryEnd implements ImageSource {
     return this.remote.hasBlob(descriptor, pick(options))
   }
 
-  referrers(subject: Digest, options: OperationOptions = {}): Promise<readonly Descriptor[]> {
-    return this.remote.referrers(subject, pick(options))
+  referrers(digest: Digest, options: OperationOptions = {}): Promise<readonly Descriptor[]> {
+    return this.remote.referrers(digest, pick(options))
   }
 
   async resolveTag(tag: string, options: OperationOptions = {}): Promise<ManifestContent | undefined> {
@@ -119,12 +119,12 @@ class RegistrySource extends RegistryEnd implements ImageSource {
 
 class RegistryDestination extends RegistryEnd implements ImageDestination {
   readonly #parsed: Reference
-  readonly #chunkBytes: number | undefined
+  readonly #options: RegistryTransportOptions
 
   constructor(reference: Reference, options: RegistryTransportOptions) {
     super(reference, ['pull', 'push'], options)
     this.#parsed = reference
-    this.#chunkBytes = options.chunkBytes
+    this.#options = options
   }
 
   checkManifestType(mediaType: string): void {
@@ -143,7 +143,11 @@ class RegistryDestination extends RegistryEnd implements ImageDestination {
 
   putBlob(descriptor: Descriptor, open: BlobOpener, options: PutBlobOptions = {}): Promise<PutOutcome> {
     const { mountFrom } = options
-    return this.remote.uploadBlob(descriptor, open, { ...pick(options), mountFrom, chunkBytes: this.#chunkBytes })
+    return this.remote.uploadBlob(descriptor, open, {
+      ...pick(options),
+      mountFrom,
+      chunkBytes: this.#options.chunkBytes,
+    })
   }
 
   async hasManifest(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
@@ -167,6 +171,12 @@ class RegistryDestination extends RegistryEnd implements ImageDestination {
 
   neighbour(repository: string): ImageSource {
     return registrySource({ registry: this.repository.registry, repository }, { client: this.client })
+  }
+
+  async reopen(digest: Digest): Promise<ImageSource> {
+    const { tag } = this.#parsed
+    const reference = { ...this.#parsed, ...(tag === undefined ? { digest } : { digest: undefined }) }
+    return new RegistrySource(reference, { ...this.#options, client: this.client })
   }
 
   #checkRoot(root: ManifestContent): void {

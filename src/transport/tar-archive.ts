@@ -17,7 +17,7 @@ const MAX_ENTRIES = 200_000
 /** How much larger than its wrapping an archive beyond 1 GiB may be; images seldom reach 20. */
 const MAX_RATIO = 500
 /** Files whose content is not checked by a digest: which of two would be read differs between tools. */
-const DOCUMENTS: ReadonlySet<string> = new Set(['index.json', 'manifest.json', 'oci-layout'])
+const DOCUMENTS: ReadonlySet<string> = new Set(['index.json', 'manifest.json', 'oci-layout', 'diffah.json'])
 
 /** Options of {@link TarArchive.open}. */
 export interface TarArchiveOptions extends OperationOptions {

@@ -55,20 +55,28 @@ export interface ImageSource extends AsyncDisposable {
    */
   openBlob(descriptor: Descriptor, options?: OpenBlobOptions): Promise<ByteSource>
   /**
+   * Whether the source holds a config or layer, as far as can be told without reading it. Absent where a manifest that
+   * was read vouches for its blobs.
+   */
+  hasBlob?(descriptor: Descriptor, options?: OperationOptions): Promise<boolean>
+  /**
    * The plain tar of a layer, where the source has it nearer at hand than the compressed blob. Bytes are not verified.
    */
   openPlainLayer?(descriptor: Descriptor, options?: OperationOptions): Promise<ByteSource>
+  /**
+   * Artifacts that name `digest` as their subject, such as signatures; only where referrers are kept. Nothing of it is
+   * proven, and the list may hold artifacts that only seem to refer.
+   *
+   * @throws {TareError} `AUTH_REQUIRED`, `INVALID_DOCUMENT`, …
+   */
+  referrers?(digest: Digest, options?: OperationOptions): Promise<readonly Descriptor[]>
+  /** What another tag of the same repository points at; undefined where there is none. Only where there are tags. */
+  resolveTag?(tag: string, options?: OperationOptions): Promise<ManifestContent | undefined>
   /**
    * `false` where only digests are known, as of an inventory: manifests and configs may be made up, layers can't be
    * opened. Left out, the source holds what it names.
    */
   readonly holdsLayers?: boolean | undefined
-  /** Whether the source has the blob, with its size; not proven. Only where that is cheap. */
-  hasBlob?(descriptor: Descriptor, options?: OperationOptions): Promise<boolean>
-  /** Artifacts that name a manifest as their subject. Only where the transport keeps such lists. */
-  referrers?(subject: Digest, options?: OperationOptions): Promise<readonly Descriptor[]>
-  /** What another tag of the same repository points at; undefined where there is none. Only where there are tags. */
-  resolveTag?(tag: string, options?: OperationOptions): Promise<ManifestContent | undefined>
 }
 
 /** Starts a read from the beginning; called again when a write has to start over. */
@@ -133,6 +141,12 @@ export interface ImageDestination extends AsyncDisposable {
   commitTag?(tag: string, manifest: ManifestContent, options?: OperationOptions): Promise<void>
   /** A repository of the same registry, reached in the same way, to read blobs of. Set by registries only. */
   neighbour?(repository: string): ImageSource
+  /**
+   * Opens what was committed, to be read back: by its name where it has one, so that the name is proven too.
+   *
+   * @param digest - what the commit gave
+   */
+  reopen(digest: Digest, options?: OperationOptions): Promise<ImageSource>
 }
 
 /** What is about to be written to a destination. */

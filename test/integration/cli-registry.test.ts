@@ -6,7 +6,7 @@ import { before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { basicAuthorization, type RunningRegistry, startRegistry } from '../../src/registry/index.ts'
 import { fixture } from '../support/fixtures.ts'
-import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
+import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -24,7 +24,7 @@ function tare(env: Readonly<Record<string, string>>, ...args: readonly string[])
     const child = execFile(
       process.execPath,
       [MAIN, ...args],
-      { env: { XDG_CACHE_HOME: SCRATCH_CACHE, ...env } },
+      { env: { ...SCRATCH_ENVIRONMENT, ...env } },
       (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
     )
   })

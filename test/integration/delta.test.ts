@@ -197,7 +197,8 @@ test('planDiff() and planApply() tell what would happen and write nothing', asyn
   }
   await using baseline = await openSource(DOCKER_V1)
   await using delta = await openSource(`oci-archive:${saved.path}`)
-  const plan = await planApply(delta, [baseline], 'stored', {})
+  await using destination = await openDestination(`oci:${dir.join('out')}`)
+  const plan = await planApply(delta, [baseline], destination)
   assert.equal(plan.target.digest, await rootDigest(SAVE_V2))
   assert.ok(plan.baselineBytes > 0)
   assert.deepEqual(await readdir(dir.path), [])
@@ -206,11 +207,13 @@ test('planDiff() and planApply() tell what would happen and write nothing', asyn
 test('inspectDelta() tells of every blob, from the delta alone', async () => {
   await using delta = await openSource(`oci-archive:${saved.path}`)
   const summary = await inspectDelta(delta)
-  assert.deepEqual(summary.blobs, saved.report.blobs)
+  const [image] = summary.images
+  assert.equal(image?.name, 'default')
+  assert.deepEqual(image?.blobs, saved.report.blobs)
   assert.equal(summary.shippedBytes, saved.report.shippedBytes)
-  assert.equal(summary.target.digest, saved.report.target.digest)
+  assert.equal(image?.target.digest, saved.report.target.digest)
   assert.deepEqual(
-    summary.baselines.map((baseline) => baseline.name),
+    image?.baselines.map((baseline) => baseline.name),
     ['app-docker-save-v1.tar.gz'],
   )
 })

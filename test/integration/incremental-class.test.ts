@@ -352,9 +352,10 @@ suite('Writer', () => {
       await using written = await openSource(to)
       const [, a, c] = report.blobs
       assert.ok(a && c)
-      const held = await Promise.all(
-        [a, c].map(({ digest, mediaType, sizeBytes }) => written.hasBlob?.({ digest, mediaType, size: sizeBytes })),
-      )
+      const held: unknown[] = []
+      for (const { digest, mediaType, sizeBytes } of [a, c]) {
+        held.push(await written.hasBlob?.({ digest, mediaType, size: sizeBytes }))
+      }
       assert.deepEqual(held, [false, true])
     })
   }

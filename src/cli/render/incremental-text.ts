@@ -7,7 +7,7 @@ import type {
   PushedBlob,
   PushReport,
   RecordedBase,
-  VetDeltaReport,
+  VetDeltasReport,
   VetReport,
   VettedBlob,
 } from '../../incremental/index.ts'
@@ -124,19 +124,25 @@ export function vetText(report: VetReport): string {
   return [head, ...images].join('\n')
 }
 
-/** What `tare incremental vet` says of a delta when nothing is missing. */
-export function vetDeltaText(report: VetDeltaReport): string {
+/** What `tare incremental vet` says of a delta or bundle when nothing is missing. */
+export function vetDeltasText(report: VetDeltasReport): string {
   const head = formatFields([
     ['delta', report.delta],
     ['complete', 'yes: every layer it builds on is there'],
-    ['target', report.target.digest],
-    ['to', report.destination],
   ])
-  const table = formatTable(
-    [{ title: 'layer' }, { title: 'size', align: 'right' }, { title: 'in' }],
-    report.layers.map(({ digest, sizeBytes, repository }) => [shortId(digest), formatSize(sizeBytes), repository]),
-  )
-  return report.layers.length === 0 ? head : `${head}\n${table}`
+  const images = report.images.map((image) => {
+    const fields = formatFields([
+      ['image', report.images.length > 1 ? image.name : undefined],
+      ['target', image.target.digest],
+      ['to', image.destination],
+    ])
+    const table = formatTable(
+      [{ title: 'layer' }, { title: 'size', align: 'right' }, { title: 'in' }],
+      image.layers.map(({ digest, sizeBytes, repository }) => [shortId(digest), formatSize(sizeBytes), repository]),
+    )
+    return image.layers.length === 0 ? fields : fields + table
+  })
+  return [head, ...images].join('\n')
 }
 
 /** What `tare incremental diff` says in the end. */

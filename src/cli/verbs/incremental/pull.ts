@@ -1,8 +1,9 @@
-import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { TareError } from '../../../errors/index.ts'
 import type { PullOptions } from '../../../incremental/index.ts'
-import { openSources, recipeDirectory, startCodecs } from '../../delta-tools.ts'
+import { cacheDirectory } from '../../cache-directory.ts'
+import { startCodecs } from '../../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../../help.ts'
 import { platformOption } from '../../image-options.ts'
 import { archivePath, openBases, openFinals, parseSelection } from '../../incremental-tools.ts'
@@ -10,8 +11,6 @@ import { collect } from '../../option-values.ts'
 import { openContext } from '../../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../../registry-options.ts'
 import type { Execute, Run, VerbResult } from '../../run.ts'
-import { sourceDateEpoch } from '../../source-date-epoch.ts'
-import { tareVersion } from '../../tare-version.ts'
 
 interface PullOptionValues extends RegistryOptionValues {
   readonly base?: readonly string[]
@@ -117,7 +116,7 @@ async function pull(
     referrers: values.referrers,
     resume: values.resume,
     kernels: needsKernels ? resources.use(await startCodecs(run)) : undefined,
-    recipes: new RecipeCache(recipeDirectory(host)),
+    recipes: new RecipeCache(join(cacheDirectory(host), 'recipes')),
     workdir: settings.workdir,
     concurrency: settings.jobs,
     signal,
@@ -127,27 +126,23 @@ async function pull(
   return { kind: 'summary', report, text: pullText(report) }
 }
 
-/** The same pull with patches in place of layers: a delta, which `tare apply` and the other verbs understand. */
+/**
+ * The same pull with patches in place of layers: a delta, or for several images a bundle, which `tare apply` and the other
+ * verbs understand.
+ */
 async function pullPatches(
   run: Run,
   finals: readonly string[],
   output: string,
   values: PullOptionValues,
 ): Promise<VerbResult> {
-  checkPatchOptions(finals, values)
+  checkPatchOptions(values)
   const selection = parseSelection(values)
-  const [{ diffImages }, { openDestination }, { RecipeCache }, { diffText }] = await Promise.all([
-    import('../../../delta/index.ts'),
-    import('../../../transport/index.ts'),
-    import('../../../recompress/index.ts'),
-    import('../../render/delta-text.ts'),
-  ])
+  const platforms = selection.kind === 'platforms' ? selection.platforms : []
+  const { makeDelta } = await import('../../make-delta.ts')
   const path = await archivePath(output)
-  const { signal, logger, onProgress, settings, host } = run
   await using resources = new AsyncDisposableStack()
   const baselines = await openBases(values.base ?? [], await openContext(run, values, 'base'), resources)
-  const [target] = await openSources(finals, await openContext(run, values, 'final'), resources)
-  if (target === undefined) throw new TareError('INTERNAL', 'no final image was opened')
   const inventory = baselines.find((baseline) => baseline.holdsLayers === false)
   if (inventory !== undefined) {
     throw new TareError(
@@ -158,26 +153,20 @@ async function pullPatches(
       },
     )
   }
-  const file = resources.use(await openDestination({ transport: 'oci-archive', path }))
-  const made = await diffImages(baselines, target, file, {
-    platforms: selection.kind === 'platforms' ? selection.platforms : [],
-    workdir: settings.workdir,
-    tool: `tare ${tareVersion()}`,
-    createdSeconds: sourceDateEpoch(host.env),
-    kernels: resources.use(await startCodecs(run)),
-    recipes: new RecipeCache(recipeDirectory(host)),
-    signal,
-    logger,
-    onProgress,
-  })
-  const report = { path, fileBytes: (await stat(path)).size, ...made }
-  return { kind: 'summary', report, text: diffText(report) }
+  const context = await openContext(run, values, 'final')
+  const images = await openFinals(finals, context, resources)
+  const pairs = images.map(({ source, name }) => ({ name: memberName(name), baselines, target: source, platforms }))
+  const job = { pairs, isBundle: pairs.length > 1, output: { transport: 'oci-archive', path } } as const
+  return await makeDelta(job, {}, run, context, resources)
 }
 
-function checkPatchOptions(finals: readonly string[], values: PullOptionValues): void {
-  if (finals.length > 1) {
-    throw new TareError('INVALID_ARGUMENT', '--patch takes one final image', { hint: 'Write a delta for each' })
-  }
+/** The name of an image in a bundle: what it is called, with characters that such names may have. */
+function memberName(name: string | undefined): string {
+  const path = (name ?? '').replace(/^[^/]*[.:][^/]*\//, '')
+  return path.replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '') || 'image'
+}
+
+function checkPatchOptions(values: PullOptionValues): void {
   const excluded = [
     values.convert === undefined ? undefined : '--convert',
     values.match === 'digest' ? undefined : '--match',

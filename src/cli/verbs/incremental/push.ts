@@ -1,7 +1,14 @@
 import type { Command } from 'commander'
-import { openDelta, startCodecs } from '../../delta-tools.ts'
+import { startCodecs } from '../../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../../help.ts'
-import { archiveReference, openMappings, parseMap, parseSelection } from '../../incremental-tools.ts'
+import {
+  archiveReference,
+  checkDeltaOptions,
+  openIfDelta,
+  openMappings,
+  parseMap,
+  parseSelection,
+} from '../../incremental-tools.ts'
 import { openContext } from '../../open-context.ts'
 import { addRegistryOptions } from '../../registry-options.ts'
 import type { Execute, Run, VerbResult } from '../../run.ts'
@@ -53,32 +60,30 @@ async function push(
 ): Promise<VerbResult> {
   const selection = parseSelection(values)
   const map = parseMap(values.map)
-  const [
-    { IncrementalArchive, pushDelta, pushIncremental },
-    { applyText },
-    { pushText },
-    { isDeltaFile, deltaTarget },
-  ] = await Promise.all([
+  const [{ IncrementalArchive, pushDeltas, pushIncremental }, { pushText }, { unbundleText }] = await Promise.all([
     import('../../../incremental/index.ts'),
-    import('../../render/delta-text.ts'),
     import('../../render/incremental-text.ts'),
-    import('../../incremental-delta.ts'),
+    import('../../render/unbundle-text.ts'),
   ])
   const { signal, logger, onProgress, settings } = run
   const options = { mountFrom: values.mountFrom, concurrency: settings.jobs, signal, logger, onProgress }
   const context = await openContext(run, values)
   await using resources = new AsyncDisposableStack()
   const reference = await archiveReference(text, context)
-  const overlays = await Promise.all((values.overlay ?? []).map((each) => archiveReference(each, context)))
-  if (await isDeltaFile(reference, context)) {
-    const target = resources.use(await deltaTarget(destination, values, context))
-    const delta = resources.use(await openDelta(text, context))
+  const deltas = await openIfDelta(text, context, resources)
+  if (deltas !== undefined) {
+    checkDeltaOptions(values)
+    const mappings = await openMappings(deltas.images, { destination, map }, context, resources)
+    const targets = mappings.map(({ image, destination: target }) => ({ delta: image.delta, destination: target }))
+    const { workdir, memoryBytes } = settings
     const kernels = resources.use(await startCodecs(run))
-    const report = await pushDelta(delta, target, { ...options, kernels, workdir: settings.workdir })
-    return { kind: 'summary', report, text: applyText(report) }
+    const report = await pushDeltas(deltas.set, targets, { ...options, kernels, workdir, memoryBytes })
+    const failure = report.images.find((image) => image.error !== undefined)?.error
+    return { kind: 'summary', report, text: unbundleText(report), failure }
   }
+  const overlays = await Promise.all((values.overlay ?? []).map((each) => archiveReference(each, context)))
   const archive = resources.use(await IncrementalArchive.open(reference, { ...context, overlays }))
-  const mappings = await openMappings(archive, { destination, map }, context, resources)
+  const mappings = await openMappings(archive.images, { destination, map }, context, resources)
   const kernels = archive.recipes.size === 0 ? undefined : resources.use(await startCodecs(run))
   const report = await pushIncremental(archive, mappings, { ...options, selection, kernels })
   const isPartial = report.images.some((image) => image.failure !== undefined)

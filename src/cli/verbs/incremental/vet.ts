@@ -1,8 +1,15 @@
 import { type Command, Option } from 'commander'
 import { TareError } from '../../../errors/index.ts'
-import { openDelta } from '../../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../../help.ts'
-import { archiveReference, openInventory, openMappings, parseMap, parseSelection } from '../../incremental-tools.ts'
+import {
+  archiveReference,
+  checkDeltaOptions,
+  openIfDelta,
+  openInventory,
+  openMappings,
+  parseMap,
+  parseSelection,
+} from '../../incremental-tools.ts'
 import { openContext } from '../../open-context.ts'
 import { addRegistryOptions } from '../../registry-options.ts'
 import type { Execute, Run, VerbResult } from '../../run.ts'
@@ -56,34 +63,34 @@ async function vet(
       hint: 'An inventory stands for the place where it was taken',
     })
   }
-  const [
-    { IncrementalArchive, vetAgainstInventory, vetDelta, vetIncremental },
-    { vetDeltaText, vetText },
-    { isDeltaFile, deltaTarget },
-  ] = await Promise.all([
-    import('../../../incremental/index.ts'),
-    import('../../render/incremental-text.ts'),
-    import('../../incremental-delta.ts'),
-  ])
+  const [{ IncrementalArchive, vetAgainstInventory, vetDeltas, vetIncremental }, { vetDeltasText, vetText }] =
+    await Promise.all([import('../../../incremental/index.ts'), import('../../render/incremental-text.ts')])
   const { signal, logger, onProgress, settings } = run
   const options = { mountFrom: values.mountFrom, concurrency: settings.jobs, signal, logger, onProgress }
   const context = await openContext(run, values)
   await using resources = new AsyncDisposableStack()
   const reference = await archiveReference(text, context)
-  const overlays = await Promise.all((values.overlay ?? []).map((each) => archiveReference(each, context)))
-  if (values.against === undefined && (await isDeltaFile(reference, context))) {
-    const target = resources.use(await deltaTarget(destination, values, context))
-    const delta = resources.use(await openDelta(text, context))
-    const report = await vetDelta(delta, target, options)
-    return { kind: 'answer', report, text: vetDeltaText(report) }
+  const deltas = await openIfDelta(text, context, resources)
+  if (deltas !== undefined) {
+    checkDeltaOptions(values)
+    if (values.against !== undefined) {
+      throw new TareError('INVALID_ARGUMENT', 'a delta is not vetted against an inventory', {
+        hint: 'Its patches need the layers themselves: give the registry that has them',
+      })
+    }
+    const mappings = await openMappings(deltas.images, { destination, map }, context, resources)
+    const targets = mappings.map(({ image, destination: target }) => ({ delta: image.delta, destination: target }))
+    const report = await vetDeltas(deltas.set, targets, options)
+    return { kind: 'answer', report, text: vetDeltasText(report) }
   }
+  const overlays = await Promise.all((values.overlay ?? []).map((each) => archiveReference(each, context)))
   const archive = resources.use(await IncrementalArchive.open(reference, { ...context, overlays }))
   if (values.against !== undefined) {
     const inventory = await openInventory(values.against)
     const report = await vetAgainstInventory(archive, inventory, values.against, { selection, signal, logger })
     return { kind: 'answer', report, text: vetText(report) }
   }
-  const mappings = await openMappings(archive, { destination, map }, context, resources)
+  const mappings = await openMappings(archive.images, { destination, map }, context, resources)
   const report = await vetIncremental(archive, mappings, { ...options, selection })
   return { kind: 'answer', report, text: vetText(report) }
 }
