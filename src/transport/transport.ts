@@ -70,6 +70,13 @@ export interface ImageSource extends AsyncDisposable {
    * @throws {TareError} `AUTH_REQUIRED`, `INVALID_DOCUMENT`, …
    */
   referrers?(digest: Digest, options?: OperationOptions): Promise<readonly Descriptor[]>
+  /** What another tag of the same repository points at; undefined where there is none. Only where there are tags. */
+  resolveTag?(tag: string, options?: OperationOptions): Promise<ManifestContent | undefined>
+  /**
+   * `false` where only digests are known, as of an inventory: manifests and configs may be made up, layers can't be
+   * opened. Left out, the source holds what it names.
+   */
+  readonly holdsLayers?: boolean | undefined
 }
 
 /** Starts a read from the beginning; called again when a write has to start over. */
@@ -130,6 +137,10 @@ export interface ImageDestination extends AsyncDisposable {
    * @returns what the reference now points at: digest and the name it was given
    */
   commit(root: ManifestContent, options?: OperationOptions): Promise<CommitResult>
+  /** Makes a manifest visible under another tag of the same repository too. Only where there are tags. */
+  commitTag?(tag: string, manifest: ManifestContent, options?: OperationOptions): Promise<void>
+  /** A repository of the same registry, reached in the same way, to read blobs of. Set by registries only. */
+  neighbour?(repository: string): ImageSource
   /**
    * Opens what was committed, to be read back: by its name where it has one, so that the name is proven too. Undefined
    * where it can't be read any more, because it went to standard output, and where the commit has checked it itself.
