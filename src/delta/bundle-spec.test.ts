@@ -41,7 +41,7 @@ const BAD: readonly (readonly [kind: keyof typeof PARSERS, value: unknown, paths
   ['bundle', { pairs: [pair({ baseline: ['oci:a', 'b'] })] }, ['$.pairs[0].baseline[1]']],
   ['bundle', { pairs: [pair({ target: '' })] }, ['$.pairs[0].target']],
   ['bundle', { pairs: [pair({ target: 'app.tar' })] }, ['$.pairs[0].target']],
-  ['bundle', { pairs: [pair({ target: 'docker-daemon:app:v1' })] }, ['$.pairs[0].target']],
+  ['bundle', { pairs: [pair({ target: 'containers-storage:app:v1' })] }, ['$.pairs[0].target']],
   ['bundle', { pairs: [pair({ platform: 'linux' })] }, ['$.pairs[0].platform']],
   ['bundle', { pairs: [pair({ tagret: 'oci:x' })] }, ['$.pairs[0].tagret']],
   ['baselines', { baselines: {} }, ['$.baselines']],
