@@ -68,10 +68,8 @@ export function definePull(program: Command, execute: Execute): void {
         await using opened = await openStore(run, values, true)
         const { namespace } = opened
         await using from = new NearbySource(await openSource(reference, context), namespace.content)
-        await using to = await openDestination(
-          values.into === undefined ? { transport: 'store', name: target } : target,
-          context,
-        )
+        // By its text: a name that has a digest is given to nothing else.
+        await using to = await openDestination(values.into ?? `store:${target}`, context)
         const { signal, logger, onProgress, settings } = run
         const copied = await copyImage(from, to, { platforms, concurrency: settings.jobs, signal, logger, onProgress })
         if (values.label !== undefined) {
