@@ -60,7 +60,7 @@ export async function copyImage(
   const report = await writeTree(tree, destination, {
     ...options,
     openBlob: (blob, signal) => source.openBlob(blob.descriptor, { signal }),
-    openPlainLayer: (blob, signal) => source.openPlainLayer?.(blob.descriptor, { signal }),
+    openPlainLayer: (blob, signal) => source.openPlainLayer?.(blob.descriptor, { signal, diffId: blob.diffId }),
     mountFrom: mountSource(source, destination),
   })
   return { source: source.reference, destination: destination.reference, index, ...report }

@@ -55,6 +55,7 @@ export {
   type LocalBaseline,
   type LocalBaselines,
   localBaselines,
+  localLayers,
   type WantedLayer,
 } from './local-baselines.ts'
 export { type IndexFate, type NarrowedTree, narrowTree, offeredPlatforms, platformHint } from './narrow.ts'

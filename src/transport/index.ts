@@ -27,6 +27,7 @@ export {
   MAX_MANIFEST_BYTES,
   type ManifestContent,
   type OpenBlobOptions,
+  type OpenPlainLayerOptions,
   type PutBlobOptions,
   type PutOutcome,
   type RepositoryName,

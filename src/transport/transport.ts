@@ -26,6 +26,12 @@ export interface OpenBlobOptions extends OperationOptions {
   readonly offset?: number | undefined
 }
 
+/** What is known of a layer besides its descriptor. */
+export interface OpenPlainLayerOptions extends OperationOptions {
+  /** What its plain tar has to be. */
+  readonly diffId?: DiffId | undefined
+}
+
 /**
  * An image to read. Sources hand out bytes as they come: use `openVerifiedBlob` unless the bytes are checked
  * elsewhere. Concurrent calls are allowed.
@@ -57,7 +63,7 @@ export interface ImageSource extends AsyncDisposable {
   /**
    * The plain tar of a layer, where the source has it nearer at hand than the compressed blob. Bytes are not verified.
    */
-  openPlainLayer?(descriptor: Descriptor, options?: OperationOptions): Promise<ByteSource>
+  openPlainLayer?(descriptor: Descriptor, options?: OpenPlainLayerOptions): Promise<ByteSource>
 }
 
 /** Starts a read from the beginning; called again when a write has to start over. */

@@ -13,10 +13,7 @@ import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-const VERBS = [
-  ...['copy', 'inspect', 'diff', 'apply', 'pull', 'push', 'image', 'content', 'lease', 'gc'],
-  ...['layer', 'completion', 'version'],
-]
+const VERBS = 'copy inspect diff apply pull push image content lease gc layer completion version'.split(' ')
 
 interface Ended {
   readonly code: number | null
