@@ -41,6 +41,7 @@ export {
   MAX_MANIFEST_BYTES,
   type ManifestContent,
   type OpenBlobOptions,
+  type OpenPlainLayerOptions,
   type PutBlobOptions,
   type PutOutcome,
   type RepositoryName,
