@@ -13,7 +13,7 @@ import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-const VERBS = ['copy', 'inspect', 'diff', 'apply', 'layer', 'completion', 'version']
+const VERBS = ['copy', 'inspect', 'diff', 'apply', 'layer', 'manifest', 'completion', 'version']
 
 interface Ended {
   readonly code: number | null
