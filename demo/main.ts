@@ -54,15 +54,16 @@ try {
     await using file = await openDestination(`oci-archive:${path}`)
     await diffImages([baseline], target, file, { kernels, tool: 'tare/demo' })
     await using delta = await openSource(`oci-archive:${path}`)
-    const summary = await inspectDelta(delta)
+    const [summary] = (await inspectDelta(delta)).images
     const wanted = (await target.resolve()).descriptor.digest
-    record(what, (await stat(path)).size, started, summary.target.digest, wanted)
-    for (const { role, origin, sizeBytes, shippedBytes } of summary.blobs) {
+    record(what, (await stat(path)).size, started, summary?.target.digest ?? '', wanted)
+    for (const { role, origin, sizeBytes, shippedBytes } of summary?.blobs ?? []) {
       const how = {
         archive: 'whole',
         patch: 'patch',
         baseline: 'baseline has it',
         'baseline-tar': 'baseline has it',
+        'blob-patch': 'patch',
         foreign: '',
       }
       console.log(`  ${role.padEnd(9)} ${size(sizeBytes)} -> ${size(shippedBytes)}  ${how[origin]}`)
@@ -79,7 +80,7 @@ try {
       await using destination = await openDestination(to, context)
       await applyDelta(delta, [baseline], destination, { kernels })
     }
-    const wanted = (await inspectDelta(delta)).target.digest
+    const wanted = (await inspectDelta(delta)).images[0]?.target.digest ?? ''
     await using rebuilt = await openSource(to, context)
     await using copied = await openDestination(`oci:${join(directory, 'read-back')}`)
     const { digest } = await copyImage(rebuilt, copied)

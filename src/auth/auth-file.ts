@@ -65,6 +65,17 @@ export class AuthFile {
     return new AuthFile(path, auths, helpers, store === '' ? undefined : store)
   }
 
+  /** Hosts, and repositories of hosts, that have an entry. */
+  get registries(): readonly string[] {
+    return [...new Set([...this.#auths.keys(), ...this.#helpers.keys()])]
+  }
+
+  /** Names of the helpers that may be asked. */
+  get helpers(): readonly string[] {
+    const helpers = [...this.#helpers.values(), this.#store ?? '']
+    return [...new Set(helpers.filter((helper) => helper !== ''))]
+  }
+
   /**
    * Looks a target up: a helper for its host, then entries from the repository's full path down to the host, then the
    * general store. The store is only a place to look; it may not know the host.

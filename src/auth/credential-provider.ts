@@ -54,9 +54,26 @@ export function credentialProvider(sources: CredentialSources = {}): CredentialP
 }
 
 async function readAuthFiles(sources: CredentialSources): Promise<readonly AuthFile[]> {
+  const { paths, isNamed } = authFilePaths(sources)
+  const files = await Promise.all(
+    paths.map((path) =>
+      readAuthFile(path).catch((error: unknown) => {
+        if (!isNamed && hasErrorCode(error, 'FILE_NOT_FOUND')) return undefined
+        throw error
+      }),
+    ),
+  )
+  return files.filter((file) => file !== undefined)
+}
+
+/** Files in the order they are looked at; the one that was named outright alone, which then has to be there. */
+export function authFilePaths(sources: CredentialSources): {
+  readonly paths: readonly string[]
+  readonly isNamed: boolean
+} {
   const { environment = {}, homeDirectory } = sources
   const named = sources.authFile ?? (environment['REGISTRY_AUTH_FILE'] || undefined)
-  if (named !== undefined) return [await readAuthFile(named)]
+  if (named !== undefined) return { paths: [named], isNamed: true }
   const inHome = (...parts: readonly string[]): string | undefined =>
     homeDirectory === undefined ? undefined : join(homeDirectory, ...parts)
   const runtime = environment['XDG_RUNTIME_DIR'] || undefined
@@ -67,18 +84,11 @@ async function readAuthFiles(sources: CredentialSources): Promise<readonly AuthF
     config === undefined ? undefined : join(config, 'containers', 'auth.json'),
     docker === undefined ? undefined : join(docker, 'config.json'),
   ].filter((path) => path !== undefined)
-  const files = await Promise.all(
-    paths.map((path) =>
-      readAuthFile(path).catch((error: unknown) => {
-        if (hasErrorCode(error, 'FILE_NOT_FOUND')) return undefined
-        throw error
-      }),
-    ),
-  )
-  return files.filter((file) => file !== undefined)
+  return { paths, isNamed: false }
 }
 
-async function readAuthFile(path: string): Promise<AuthFile> {
+/** @throws {TareError} `AUTH_FILE`, `FILE_NOT_FOUND`, `FILE_ACCESS` */
+export async function readAuthFile(path: string): Promise<AuthFile> {
   try {
     const { size } = await stat(path)
     if (size > MAX_FILE_BYTES) throw new TareError('AUTH_FILE', `${path} is larger than ${MAX_FILE_BYTES} bytes`)

@@ -13,4 +13,5 @@ export {
 } from './credentials.ts'
 export { CATALOG_SCOPE, type RepositoryAction, repositoryScope, type Scope, unionScopes } from './scope.ts'
 export { SharedFlight } from './shared-flight.ts'
+export { type AuthFileSurvey, type HelperSurvey, surveyCredentials } from './survey-credentials.ts'
 export { type AccessToken, fetchToken, type TokenRequest } from './token-server.ts'

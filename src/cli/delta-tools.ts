@@ -1,13 +1,12 @@
+import { join } from 'node:path'
+import type { DiffOptions } from '../delta/index.ts'
 import { TareError } from '../errors/index.ts'
-import type { ImageSource, LayoutReference, OpenContext } from '../transport/index.ts'
+import type { LayoutReference } from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
+import { cacheDirectory } from './cache-directory.ts'
 import type { Run } from './run.ts'
-
-/** Opens a delta: a bare path is a delta file, anything with a prefix is opened like an image. */
-export async function openDelta(text: string, context: OpenContext): Promise<ImageSource> {
-  const { hasTransportPrefix, openSource } = await import('../transport/index.ts')
-  return openSource(hasTransportPrefix(text) ? text : { transport: 'oci-archive', path: text }, context)
-}
+import { sourceDateEpoch } from './source-date-epoch.ts'
+import { tareVersion } from './tare-version.ts'
 
 /**
  * Where a delta is written: a file, by its bare path or as `oci-archive:FILE`.
@@ -24,20 +23,24 @@ export async function deltaFile(text: string): Promise<LayoutReference> {
   })
 }
 
-/**
- * Opens images in order; those that were opened are held by `resources`, also when a later one fails.
- *
- * @throws {TareError} as `openSource` does
- */
-export async function openSources(
-  references: readonly string[],
-  context: OpenContext,
-  resources: AsyncDisposableStack,
-): Promise<readonly ImageSource[]> {
-  const { openSource } = await import('../transport/index.ts')
-  const sources: ImageSource[] = []
-  for (const reference of references) sources.push(resources.use(await openSource(reference, context)))
-  return sources
+/** What making deltas takes besides the images and the kernels. */
+export async function diffTools({
+  settings,
+  host,
+  signal,
+  logger,
+  onProgress,
+}: Run): Promise<Omit<DiffOptions, 'kernels'>> {
+  const { RecipeCache } = await import('../recompress/index.ts')
+  return {
+    workdir: settings.workdir,
+    tool: `tare ${tareVersion()}`,
+    createdSeconds: sourceDateEpoch(host.env),
+    recipes: new RecipeCache(join(cacheDirectory(host), 'recipes')),
+    signal,
+    logger,
+    onProgress,
+  }
 }
 
 /**

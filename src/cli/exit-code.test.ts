@@ -21,9 +21,10 @@ test('exitCodeOf() takes errors that nobody wrapped as ours, unless the file sys
   assert.equal(failed(full), 3)
 })
 
-test('exitCodeOf() tells signals and partial runs apart from failures', () => {
+test('exitCodeOf() tells signals, partial runs and bad news apart from failures', () => {
   assert.equal(exitCodeOf({ kind: 'done' }), 0)
   assert.equal(exitCodeOf({ kind: 'partial' }), 6)
+  assert.equal(exitCodeOf({ kind: 'unwell', category: 'environment' }), 3)
   assert.equal(failed(new Interruption('SIGINT')), 130)
   assert.equal(failed(new Interruption('SIGTERM')), 143)
   assert.equal(failed(new Interruption('SIGHUP')), 129)

@@ -16,6 +16,8 @@ export type Outcome =
   | { readonly kind: 'done' }
   | { readonly kind: 'negative' }
   | { readonly kind: 'partial' }
+  /** It told what was asked for, and that is not well. */
+  | { readonly kind: 'unwell'; readonly category: ErrorCategory }
   | { readonly kind: 'failed'; readonly error: unknown }
 
 /** The exit code of a run: the only place where one is decided. `docs/cli.md` has the table. */
@@ -27,6 +29,8 @@ export function exitCodeOf(outcome: Outcome): number {
       return 1
     case 'partial':
       return 6
+    case 'unwell':
+      return EXIT_CODES[outcome.category]
     case 'failed':
       if (outcome.error instanceof Interruption) return outcome.error.exitCode
       return EXIT_CODES[classifyError(outcome.error).category]

@@ -77,6 +77,9 @@ export async function explainLayers(subject: string, context: OpenContext, tools
   return { subject: source.reference, digest: tree.root.descriptor.digest, layers }
 }
 
+/** A blob on disk, spooled or where the user has it. */
+type BlobFile = Pick<SpoolFile, 'path' | 'sizeBytes' | 'read'>
+
 /** Explains one layer after the other: each takes all processors, and neighbours help each other. */
 class Explainer {
   readonly #tools: ExplainTools
@@ -90,7 +93,8 @@ class Explainer {
     const digester = new Digester()
     for await (const chunk of readFileRange(path)) digester.update(chunk)
     const { size: sizeBytes } = await stat(path)
-    return this.#explain({ digest: digester.digest(), sizeBytes }, { path, sizeBytes, read: () => readFileRange(path) })
+    const file = { path, sizeBytes, read: () => readFileRange(path) }
+    return this.#explain({ digest: digester.digest(), sizeBytes }, file)
   }
 
   async explainLayer(
@@ -117,7 +121,7 @@ class Explainer {
     }
   }
 
-  async #explain(facts: LayerFacts, blob: SpoolFile): Promise<LayerExplanation> {
+  async #explain(facts: LayerFacts, blob: BlobFile): Promise<LayerExplanation> {
     const start = await readStart(blob)
     const compression = detectCompression(start.subarray(0, DETECTION_BYTES))
     switch (compression) {
@@ -138,7 +142,7 @@ class Explainer {
 const TAR_HEADER_BYTES = 512
 const TAR_MAGIC_OFFSET = 257
 
-function readStart(blob: SpoolFile): Promise<Uint8Array> {
+function readStart(blob: BlobFile): Promise<Uint8Array> {
   const length = Math.min(TAR_HEADER_BYTES, blob.sizeBytes)
   return readAllBytes(readFileRange(blob.path, { length }), length, 'start of a layer')
 }
@@ -148,6 +152,6 @@ function isTar(start: Uint8Array): boolean {
   return Buffer.from(start).toString('latin1', TAR_MAGIC_OFFSET, TAR_MAGIC_OFFSET + 5) === 'ustar'
 }
 
-function randomBytes({ path, sizeBytes }: SpoolFile): RandomBytes {
+function randomBytes({ path, sizeBytes }: BlobFile): RandomBytes {
   return { sizeBytes, open: (range: FileRange) => readFileRange(path, range) }
 }

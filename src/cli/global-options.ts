@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { Host } from './host.ts'
-import { parseCount, parseSize } from './option-values.ts'
+import { parseBound, parseCount } from './option-values.ts'
 import type { ProgressMode } from './progress/renderer.ts'
 import { automaticMode } from './progress/select.ts'
 
@@ -49,7 +49,7 @@ export function addGlobalOptions(program: Command): void {
       'worker threads, and blobs on their way at a time (default: one thread for each processor, 6 blobs)',
       parseCount(1, 256),
     )
-    .option('--memory <size>', 'memory for buffers and matching, such as 512MiB or 2G', parseSize)
+    .option('--memory <size>', 'memory to stay within, such as 512MiB or 2G; 0 is no bound', parseBound)
     .option('--no-color', 'no colours; so does the NO_COLOR variable')
 }
 
@@ -66,7 +66,7 @@ export function resolveSettings(program: Command, host: Host): Settings {
     progress: wanted === 'auto' ? automatic : wanted,
     workdir: values.workdir ?? host.temporaryDirectory,
     jobs: values.jobs,
-    memoryBytes: values.memory,
+    memoryBytes: values.memory === 0 ? undefined : values.memory,
     color: values.color !== false,
   })
 }

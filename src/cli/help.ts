@@ -14,4 +14,5 @@ Images:
   oci-archive:FILE[:NAME|@DIGEST]          OCI layout in a tar
   docker-archive:FILE[:NAME|:@INDEX]       what docker save writes and docker load reads
   dir:DIR                                  plain files, one for each blob
+  FILE may be - for standard input or output, and may lie in volumes: FILE.001, FILE.002, …
 `

@@ -8,6 +8,13 @@ export interface HostStream {
   readonly rows?: number | undefined
 }
 
+/** Standard input of the process. */
+export interface HostInput extends AsyncIterable<Uint8Array> {
+  readonly isTTY?: boolean | undefined
+  /** Ends a read that waits. */
+  destroy?(): unknown
+}
+
 /** Time as the renderers see it. */
 export interface Clock {
   /** Milliseconds; only differences mean something. */
@@ -21,6 +28,7 @@ export interface Clock {
  * in their own.
  */
 export interface Host {
+  readonly stdin: HostInput
   readonly stdout: HostStream
   readonly stderr: HostStream
   readonly env: Readonly<Record<string, string | undefined>>

@@ -1,10 +1,10 @@
-import { hasErrorCode, TareError } from '../errors/index.ts'
+import { TareError } from '../errors/index.ts'
 import type { InspectOptions } from '../image/index.ts'
 import { readAllBytes } from '../stream/index.ts'
 import type { ImageSource, OpenContext } from '../transport/index.ts'
-import { checkIsFile } from './bare-path.ts'
-import { openDelta } from './delta-tools.ts'
-import { deltaText } from './render/delta-text.ts'
+import { checkIsDelta } from './delta-input.ts'
+import { openArchive, openSubject } from './open-deltas.ts'
+import { deltaText } from './render/inspect-text.ts'
 import { imageText } from './render/image-text.ts'
 import type { VerbResult } from './run.ts'
 
@@ -14,48 +14,36 @@ export type InspectForm = 'raw' | 'config' | 'report'
 /** Configs are small; whatever is larger is no config, and would only fill the terminal. */
 const MAX_CONFIG_BYTES = 16 * 1024 * 1024
 
-/**
- * Looks into an image or a delta.
- *
- * @throws {TareError} `FILE_NOT_FOUND`, `INVALID_ARCHIVE` for a bare path where no file lies, with the image that may be
- * meant
- */
+/** Looks into an image or a delta. @throws {TareError} as {@link openSubject} */
 export async function inspectSubject(
   subject: string,
   form: InspectForm,
   context: OpenContext,
   options: InspectOptions,
 ): Promise<VerbResult> {
-  const { hasTransportPrefix } = await import('../transport/index.ts')
-  if (!hasTransportPrefix(subject)) await checkIsFile(subject, 'a delta file', context)
-  await using source = await openDelta(subject, context)
-  switch (form) {
-    case 'raw': {
-      const { readRawManifest } = await import('../image/index.ts')
-      return { kind: 'bytes', bytes: await readRawManifest(source, options) }
-    }
-    case 'config':
-      return { kind: 'bytes', bytes: await readConfig(source, options) }
-    case 'report':
-      // Awaited here: the source is closed when this function returns.
-      return await report(source, !hasTransportPrefix(subject), options)
+  await using resources = new AsyncDisposableStack()
+  if (form !== 'report') {
+    await checkIsDelta(subject, context)
+    const archive = await openArchive(subject, context, resources)
+    if (archive.format === 'tare') return { kind: 'bytes', bytes: await bytesOf(archive.source, form, options) }
+    if (form === 'raw') return { kind: 'bytes', bytes: archive.archive.sidecarBytes }
+    throw new TareError('INVALID_ARGUMENT', `${subject} is an archive of diffah, which has no config of its own`)
   }
+  const opened = await openSubject(subject, context, resources)
+  if (opened.kind === 'delta') {
+    const { inspectDelta } = await import('../delta/index.ts')
+    const summary = await inspectDelta(opened.set, options)
+    return { kind: 'answer', report: summary, text: deltaText(summary) }
+  }
+  const { inspectImage } = await import('../image/index.ts')
+  const image = await inspectImage(opened.source, options)
+  return { kind: 'answer', report: image, text: imageText(image) }
 }
 
-/** A delta tells more when it is read as one, wherever it lies. */
-async function report(source: ImageSource, mustBeDelta: boolean, options: InspectOptions): Promise<VerbResult> {
-  const [{ inspectDelta }, { inspectImage }] = await Promise.all([
-    import('../delta/index.ts'),
-    import('../image/index.ts'),
-  ])
-  try {
-    const summary = await inspectDelta(source, options)
-    return { kind: 'answer', report: summary, text: deltaText(summary) }
-  } catch (error) {
-    if (mustBeDelta || !hasErrorCode(error, 'NOT_A_DELTA')) throw error
-  }
-  const image = await inspectImage(source, options)
-  return { kind: 'answer', report: image, text: imageText(image) }
+async function bytesOf(source: ImageSource, form: 'raw' | 'config', options: InspectOptions): Promise<Uint8Array> {
+  if (form === 'config') return readConfig(source, options)
+  const { readRawManifest } = await import('../image/index.ts')
+  return readRawManifest(source, options)
 }
 
 async function readConfig(source: ImageSource, options: InspectOptions): Promise<Uint8Array> {

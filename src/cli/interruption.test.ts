@@ -14,6 +14,7 @@ function testHost(): TestHost {
   const exits: number[] = []
   const stream = { write: () => true }
   return {
+    stdin: { async *[Symbol.asyncIterator]() {} },
     stdout: stream,
     stderr: stream,
     env: {},

@@ -16,6 +16,10 @@ function architectureOf(arch: string): string {
 }
 
 const host: Host = {
+  // Looked at by the verbs that read it alone: a mere look opens it.
+  get stdin() {
+    return process.stdin
+  },
   stdout: process.stdout,
   stderr: process.stderr,
   env: process.env,

@@ -20,12 +20,15 @@ export async function openContext(
   values: RegistryOptionValues & { readonly force?: boolean | undefined },
   side?: OptionSide,
 ): Promise<OpenContext> {
-  const { host, settings, signal, logger } = run
+  const { host, settings, signal, logger, onProgress, standard } = run
   const registry = registrySettings(values, side)
   return {
     workdir: settings.workdir,
     signal,
     logger,
+    onProgress,
+    standardInput: standard.read,
+    standardOutput: standard.write,
     force: values.force === true,
     registry: {
       credentials: findCredentials(await explicitCredentials(registry), registry, run),

@@ -31,6 +31,16 @@ export function parseSize(text: string): number {
   return bytes
 }
 
+/**
+ * Reads a size that something must stay within; `0` is no bound.
+ *
+ * @returns whole bytes
+ * @throws {InvalidArgumentError} when it is neither
+ */
+export function parseBound(text: string): number {
+  return /^0+$/.test(text.trim()) ? 0 : parseSize(text)
+}
+
 const DURATION_FACTORS: Readonly<Record<string, number>> = { ms: 1, s: 1000, '': 1000, m: 60_000, h: 3_600_000 }
 
 /**

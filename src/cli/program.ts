@@ -1,21 +1,30 @@
 import { Command } from 'commander'
 import { defineApply } from './verbs/apply.ts'
+import { defineBundle } from './verbs/bundle.ts'
 import { defineCompletion } from './verbs/completion.ts'
+import { defineConfig } from './verbs/config.ts'
 import { defineCopy } from './verbs/copy.ts'
 import { defineDiff } from './verbs/diff.ts'
+import { defineDoctor } from './verbs/doctor.ts'
 import { defineInspect } from './verbs/inspect.ts'
 import { defineLayer } from './verbs/layer.ts'
 import { defineManifest } from './verbs/manifest/index.ts'
+import { defineSign } from './verbs/sign.ts'
+import { defineUnbundle } from './verbs/unbundle.ts'
+import { defineVerify } from './verbs/verify.ts'
 import { defineVersion } from './verbs/version.ts'
+import { addDiffahAliases } from './diffah-aliases.ts'
 import { addGlobalOptions } from './global-options.ts'
 import { examples } from './help.ts'
 import type { Execute } from './run.ts'
 import { tareVersion } from './tare-version.ts'
 
-/** Where help and the version go. */
+/** Where help, the version and notes on the command line go. */
 export interface ProgramOutput {
   out(text: string): void
   err(text: string): void
+  /** Something that those who ask for more want to know. */
+  note(text: string): void
 }
 
 /**
@@ -54,12 +63,19 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     defineInspect,
     defineDiff,
     defineApply,
+    defineBundle,
+    defineUnbundle,
+    defineVerify,
+    defineSign,
     defineLayer,
     defineManifest,
+    defineConfig,
+    defineDoctor,
     defineCompletion,
     defineVersion,
   ]) {
     define(program, execute)
   }
+  addDiffahAliases(program, (text) => output.note(text))
   return program
 }

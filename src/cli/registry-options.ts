@@ -53,6 +53,8 @@ export function addRegistryOptions(command: Command, sides: readonly OptionSide[
     .option('--cert-dir <dir>', 'directory with CA (*.crt) and client (*.cert, *.key) certificates')
     .option('--retry-times <n>', 'try a failed request this often again', parseCount(0, 100))
     .option('--retry-delay <time>', 'wait this long before the first new try, such as 500ms or 2s', parseDuration)
+  // diffah's --username is an alias for --creds.
+  excludeEachOther(command, ['creds', 'no-creds', 'registry-token', 'username'])
   for (const side of sides) {
     const name = SIDE_NAMES[side]
     command.optionsGroup(`Registry Options for the ${name}:`)
@@ -63,8 +65,24 @@ export function addRegistryOptions(command: Command, sides: readonly OptionSide[
       .option(`--${side}-authfile <file>`, `--authfile for the ${name} alone`)
       .addOption(tlsVerify(`--${side}-tls-verify`, `--tls-verify for the ${name} alone`))
       .option(`--${side}-cert-dir <dir>`, `--cert-dir for the ${name} alone`)
+    excludeEachOther(command, [`${side}-creds`, `${side}-no-creds`, `${side}-registry-token`])
   }
   return command.optionsGroup('Options:')
+}
+
+/** Refuses a second one of some options: commander's own way is blind to `--creds` and `--no-creds`, which share a value. */
+function excludeEachOther(command: Command, names: readonly string[]): void {
+  const given = new Set<string>()
+  for (const name of names) {
+    command.on(`option:${name}`, () => {
+      given.add(name)
+      const [one, other] = given
+      if (other === undefined) return
+      command.error(`error: option '--${one}' cannot be used with option '--${other}'`, {
+        code: 'commander.conflictingOption',
+      })
+    })
+  }
 }
 
 /** The settings for one side: its own options win over those without a side. */
@@ -85,8 +103,7 @@ export function registrySettings(values: RegistryOptionValues, side?: OptionSide
     case 'src':
       return {
         ...common,
-        credentials: values.srcCreds ?? (values.srcNoCreds === true ? false : common.credentials),
-        registryToken: values.srcRegistryToken ?? common.registryToken,
+        ...identityOf(values.srcCreds, values.srcNoCreds, values.srcRegistryToken),
         authfile: values.srcAuthfile ?? common.authfile,
         tlsVerify: values.srcTlsVerify ?? common.tlsVerify,
         certificateDirectory: values.srcCertDir ?? common.certificateDirectory,
@@ -94,13 +111,22 @@ export function registrySettings(values: RegistryOptionValues, side?: OptionSide
     case 'dest':
       return {
         ...common,
-        credentials: values.destCreds ?? (values.destNoCreds === true ? false : common.credentials),
-        registryToken: values.destRegistryToken ?? common.registryToken,
+        ...identityOf(values.destCreds, values.destNoCreds, values.destRegistryToken),
         authfile: values.destAuthfile ?? common.authfile,
         tlsVerify: values.destTlsVerify ?? common.tlsVerify,
         certificateDirectory: values.destCertDir ?? common.certificateDirectory,
       }
   }
+}
+
+/** Who one side is; if that is said at all, nothing of what holds for both counts. */
+function identityOf(
+  creds: string | undefined,
+  noCreds: boolean | undefined,
+  registryToken: string | undefined,
+): Pick<RegistrySettings, 'credentials' | 'registryToken'> {
+  if (creds === undefined && noCreds !== true && registryToken === undefined) return {}
+  return { credentials: creds ?? (noCreds === true ? false : undefined), registryToken }
 }
 
 function tlsVerify(flag: string, description: string): Option {

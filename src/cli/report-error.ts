@@ -38,11 +38,11 @@ function factsOf(error: Error): Readonly<Record<string, unknown>> {
   return { ...deeper, ...Object.fromEntries(facts) }
 }
 
-/** An error for people: what happened, what to do, and with `isVerbose` where it comes from. */
+/** An error for people: what kind it is, what happened, what to do, and with `isVerbose` where it comes from. */
 export function errorText(error: unknown, paint: Paint, isVerbose: boolean): string {
   if (error instanceof Interruption) return `tare: ${error.message}\n`
-  const { message, hint } = classifyError(error)
-  const lines = [`tare: ${paint('red', printable(message))}`]
+  const { category, message, hint } = classifyError(error)
+  const lines = [`tare: ${paint('red', `${category}: ${printable(message)}`)}`]
   if (hint !== undefined) lines.push(`${paint('bold', 'hint:')} ${printable(hint)}`)
   if (isVerbose) lines.push(...chainOf(error).map((text) => paint('dim', printable(text))))
   return `${lines.join('\n')}\n`
@@ -63,7 +63,13 @@ function chainOf(error: unknown): readonly string[] {
   return texts
 }
 
-/** A bigint is exact as digits and would otherwise stop the whole envelope. */
+/**
+ * A bigint is exact as digits and would otherwise stop the whole envelope. An error inside a report is told as in an
+ * envelope of its own.
+ */
 function stringify(value: unknown): string {
-  return JSON.stringify(value, (_, field: unknown) => (typeof field === 'bigint' ? field.toString() : field))
+  return JSON.stringify(value, (_, field: unknown) => {
+    if (typeof field === 'bigint') return field.toString()
+    return field instanceof Error ? errorFields(field) : field
+  })
 }

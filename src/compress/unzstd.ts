@@ -102,7 +102,7 @@ async function* decodeFrame(
     onSurplus: () => {
       throw corruptZstd(subject, `has a frame at byte ${header.offset} that ends before its last block`)
     },
-    codecError: (cause) => decoderError(cause, subject, header),
+    codecError: (cause) => zstdDecoderError(cause, subject, header.offset),
   })
 }
 
@@ -134,7 +134,7 @@ function decodeSmall(bytes: Uint8Array, frame: ZstdFrame, subject: string, maxWi
       params: windowParameter(maxWindowBytes),
     })
   } catch (error) {
-    throw decoderError(error, subject, frame)
+    throw zstdDecoderError(error, subject, frame.offset)
   }
 }
 
@@ -150,9 +150,10 @@ function windowParameter(maxWindowBytes: number): Readonly<Record<number, number
   return { [constants.ZSTD_d_windowLogMax]: Math.max(10, Math.ceil(Math.log2(maxWindowBytes))) }
 }
 
-function decoderError(cause: unknown, subject: string, header: ZstdFrameHeader): unknown {
+/** Turns an error that libzstd reports of its input into ours. @param offset - where the frame begins */
+export function zstdDecoderError(cause: unknown, subject: string, offset: number): unknown {
   if (!(cause instanceof Error) || !('code' in cause) || typeof cause.code !== 'string') return cause
   const isBadData = cause.code.startsWith('ZSTD_error_') || cause.code === 'Z_BUF_ERROR'
   if (!isBadData || cause.code === 'ZSTD_error_memory_allocation') return cause
-  return corruptZstd(subject, `has a damaged frame at byte ${header.offset}: ${cause.message}`, cause)
+  return corruptZstd(subject, `has a damaged frame at byte ${offset}: ${cause.message}`, cause)
 }

@@ -5,6 +5,7 @@ import type { Descriptor, DiffId, Digest } from '../oci/index.ts'
 import { type ByteSource, type OperationOptions, type SpoolDirectory, verified } from '../stream/index.ts'
 import { type ImageSource, openVerifiedBlob } from '../transport/index.ts'
 import { PlainLayer } from './patch/plain-layer.ts'
+import type { SharedBlobs } from './shared-blobs.ts'
 
 /** A layer, or another blob, of one of the baselines. */
 export interface BaselineLayer {
@@ -29,9 +30,11 @@ export class BaselineSet {
   readonly plainLayers: readonly BaselineLayer[]
   readonly #byDigest: ReadonlyMap<Digest, BaselineLayer>
   readonly #byDiffId: ReadonlyMap<Digest, BaselineLayer>
+  readonly #shared: SharedBlobs | undefined
 
-  private constructor(images: readonly BaselineImage[]) {
+  private constructor(images: readonly BaselineImage[], shared: SharedBlobs | undefined) {
     this.images = images
+    this.#shared = shared
     const byDigest = new Map<Digest, BaselineLayer>()
     const byDiffId = new Map<Digest, BaselineLayer>()
     for (const { source, tree } of images) {
@@ -48,13 +51,21 @@ export class BaselineSet {
     this.plainLayers = [...byDiffId.values()]
   }
 
-  /** Reads the trees of all baselines. */
-  static async read(sources: readonly ImageSource[], options: OperationOptions): Promise<BaselineSet> {
+  /**
+   * Reads the trees of all baselines.
+   *
+   * @param shared - keeps blobs that are read more than once
+   */
+  static async read(
+    sources: readonly ImageSource[],
+    options: OperationOptions,
+    shared?: SharedBlobs,
+  ): Promise<BaselineSet> {
     const images: BaselineImage[] = []
     for (const source of sources) {
       images.push({ source, tree: await readImageTree(source, { ...options, side: 'baseline' }) })
     }
-    return new BaselineSet(images)
+    return new BaselineSet(images, shared)
   }
 
   byDigest(digest: Digest): BaselineLayer | undefined {
@@ -65,40 +76,64 @@ export class BaselineSet {
     return this.#byDiffId.get(diffId)
   }
 
-  /** Opens a blob the baseline holds; reading it to the end verifies it. */
+  /** Whether {@link BaselineSet.openBlob} can give a blob: it is there, or it is plain and its layer is. */
+  hasBlob(digest: Digest): boolean {
+    return this.#byDigest.has(digest) || this.#byDiffId.has(digest)
+  }
+
+  /**
+   * Opens a blob the baseline holds, a plain one also where its layer is compressed there; reading it to the end
+   * verifies it.
+   */
   openBlob(digest: Digest, options: OperationOptions): ByteSource {
-    return openLayerBlob(this.byDigest(digest) ?? missing(digest), options)
+    const layer = this.byDigest(digest)
+    return layer === undefined ? this.openPlain(digest, options) : this.#open(layer, options)
   }
 
   /** Opens the plain tar of a layer, decompressed where it must be; reading it to the end verifies it. */
   openPlain(diffId: Digest, options: OperationOptions): ByteSource {
-    return openPlainLayer(this.byDiffId(diffId) ?? missing(diffId), diffId, options)
+    return this.#openPlain(this.byDiffId(diffId) ?? missing(diffId), diffId, options)
+  }
+
+  async *#openPlain(layer: BaselineLayer, diffId: Digest, options: OperationOptions): ByteSource {
+    try {
+      const { source } = await decompress(this.#open(layer, options))
+      yield* verified(source, { digest: diffId }, `layer ${layer.descriptor.digest} uncompressed`)
+    } catch (error) {
+      throw CopyError.at('baseline', layer.descriptor.digest, error)
+    }
+  }
+
+  #open({ source, descriptor }: BaselineLayer, options: OperationOptions): ByteSource {
+    const open = (): ByteSource => openVerifiedBlob(source, descriptor, 'baseline', options)
+    return this.#shared === undefined ? open() : this.#shared.open(descriptor.digest, open)
   }
 }
 
 /** Plain tars of baseline layers, each spooled once, when it is first asked for. */
 export class PlainLayerSpool implements AsyncDisposable {
-  readonly #baselines: BaselineSet
-  readonly #directory: SpoolDirectory
+  readonly #spool: Pick<SpoolDirectory, 'write'>
   readonly #options: OperationOptions
   readonly #layers = new Map<Digest, Promise<PlainLayer>>()
 
-  constructor(baselines: BaselineSet, directory: SpoolDirectory, options: OperationOptions) {
-    this.#baselines = baselines
-    this.#directory = directory
+  constructor(spool: Pick<SpoolDirectory, 'write'>, options: OperationOptions) {
+    this.#spool = spool
     this.#options = options
   }
 
-  open(diffId: Digest): Promise<PlainLayer> {
+  /** @param baseline - has the layer, also where it lies in the spool already */
+  open(diffId: Digest, baseline: BaselineSet): Promise<PlainLayer> {
     const known = this.#layers.get(diffId)
     if (known !== undefined) return known
-    const layer = this.#spool(diffId)
+    const layer = this.#unpack(diffId, baseline)
     this.#layers.set(diffId, layer)
+    // A layer that one baseline holds damaged another may hold sound.
+    layer.catch(() => this.#layers.delete(diffId))
     return layer
   }
 
-  async #spool(diffId: Digest): Promise<PlainLayer> {
-    const file = await this.#directory.write('baseline', this.#baselines.openPlain(diffId, this.#options))
+  async #unpack(diffId: Digest, baseline: BaselineSet): Promise<PlainLayer> {
+    const file = await this.#spool.write('baseline', baseline.openPlain(diffId, this.#options))
     return PlainLayer.open(file, diffId)
   }
 
@@ -107,19 +142,6 @@ export class PlainLayerSpool implements AsyncDisposable {
       if (layer.status === 'fulfilled') await layer.value[Symbol.asyncDispose]()
     }
   }
-}
-
-async function* openPlainLayer(layer: BaselineLayer, diffId: Digest, options: OperationOptions): ByteSource {
-  try {
-    const { source } = await decompress(openLayerBlob(layer, options))
-    yield* verified(source, { digest: diffId }, `layer ${layer.descriptor.digest} uncompressed`)
-  } catch (error) {
-    throw CopyError.at('baseline', layer.descriptor.digest, error)
-  }
-}
-
-function openLayerBlob(layer: BaselineLayer, options: OperationOptions): ByteSource {
-  return openVerifiedBlob(layer.source, layer.descriptor, 'baseline', options)
 }
 
 function missing(digest: Digest): never {

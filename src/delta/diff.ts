@@ -1,34 +1,46 @@
-import type { IndexFate } from '../image/index.ts'
-import { bareDescriptor, type Digest } from '../oci/index.ts'
+import { TareError } from '../errors/index.ts'
+import { DEFAULT_CONCURRENCY, type IndexFate, type TreeBlob } from '../image/index.ts'
+import { bareDescriptor, type Digest, type Platform } from '../oci/index.ts'
 import type { RecipeCache } from '../recompress/index.ts'
-import { bytesSource, SpoolDirectory } from '../stream/index.ts'
+import { bytesSource, mapLimited } from '../stream/index.ts'
 import { type ImageDestination, type ImageSource, openVerifiedBlob } from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
 import { type BaselineLayer, type BaselineSet, baselineName } from './baseline-set.ts'
-import { type DeltaContents, writeDelta } from './delta-archive.ts'
 import { LayerPatcher } from './layer-patcher.ts'
-import type { BlobOrigin, DeltaPlan, NeededLayer, PlannedBlob } from './plan.ts'
-import { type BlobSavings, savingsOf } from './savings.ts'
+import { type BlobOrigin, type DeltaPlan, IMAGE_NAME_PATTERN, type NeededLayer, type PlannedBlob } from './plan.ts'
+import { type BlobSavings, countSavings, savingsOf } from './savings.ts'
 import { checkFreeSpace } from './spool-space.ts'
-import { expectedOrigin, type Survey, type SurveyOptions, surveyImages } from './survey.ts'
+import { expectedOrigin, knownOrigin, spoolBytesOf, type Survey, type SurveyOptions, surveyImages } from './survey.ts'
+import { Workshop } from './workshop.ts'
+import { type DeltaContents, writeBundle, writeDelta, type WriteDeltaOptions } from './write-delta.ts'
 
 /** Options of {@link diffImages}. */
-export interface DiffOptions extends SurveyOptions {
+export interface DiffOptions extends SurveyOptions, WriteDeltaOptions {
   /** Runs the kernels; the caller disposes it. */
   readonly kernels: KernelRunner
   /** Where plain layers are spooled. @default the system's temporary directory */
   readonly workdir?: string | undefined
   /** Keeps recipes between runs; left out, every gzip layer is taken apart anew. */
   readonly recipes?: RecipeCache | undefined
+  /** `none` ships what the baseline lacks whole. @default 'all' */
+  readonly patches?: 'all' | 'none' | undefined
   /** What made the delta: recorded in the plan. */
   readonly tool: string
-  /** Seconds since 1970 for the `created` annotation; left out, there is none. */
-  readonly createdSeconds?: number | undefined
 }
 
-/** What {@link diffImages} made, or with {@link planDiff} would make. */
+/** An image of a bundle, and what its receiver has. */
+export interface ImagePair {
+  /** Unique in the bundle; letters, digits, and `_`, `.`, `-` after the first. */
+  readonly name: string
+  readonly baselines: readonly ImageSource[]
+  readonly target: ImageSource
+  /** Members of an index to keep, in place of those in the options. */
+  readonly platforms?: readonly Platform[] | undefined
+}
+
+/** What {@link diffImages} made, or with {@link planDiff} would make, of one image. */
 export interface DiffReport {
-  /** Digest of the delta manifest; absent in a dry run. */
+  /** Digest of the delta manifest; absent in a dry run and for the images of a bundle. */
   readonly digest?: Digest | undefined
   readonly target: { readonly reference: string; readonly digest: Digest; readonly mediaType: string }
   readonly baselines: readonly { readonly reference: string; readonly digest: Digest }[]
@@ -37,6 +49,22 @@ export interface DiffReport {
   /** Bytes of all blobs of the target, each counted once. */
   readonly targetBytes: number
   /** Bytes the delta holds of them. */
+  readonly shippedBytes: number
+  /** Scratch space needed, about. */
+  readonly spoolBytes: number
+  /** Bytes of layers that are read to make it: what crosses the wire where the images are remote. */
+  readonly reads: { readonly targetBytes: number; readonly baselineBytes: number }
+}
+
+/** What {@link diffBundle} made, or with {@link planBundle} would make. */
+export interface BundleReport {
+  /** Digest of the index of deltas; absent in a dry run. */
+  readonly digest?: Digest | undefined
+  /** In the order of the pairs. */
+  readonly images: readonly (DiffReport & { readonly name: string })[]
+  /** Bytes of all blobs of all targets, each counted once. */
+  readonly targetBytes: number
+  /** Bytes the bundle holds of them. */
   readonly shippedBytes: number
   /** Scratch space needed, about. */
   readonly spoolBytes: number
@@ -56,14 +84,36 @@ export async function diffImages(
   options: DiffOptions,
 ): Promise<DiffReport> {
   const survey = await surveyImages(baselines, target, options)
-  await checkFreeSpace(options.workdir, survey.spoolBytes, options.logger)
-  await using spool = await SpoolDirectory.create(options.workdir)
-  await using patcher = new LayerPatcher(survey, spool, options)
-  const origins = new Map<Digest, BlobOrigin>()
-  for (const blob of survey.tree.blobs) origins.set(blob.descriptor.digest, await patcher.originOf(blob))
-  const plan = makePlan(survey, origins, options.tool, patcher)
-  const digest = await writeDelta(destination, deltaContents(plan, survey, patcher, options), options)
+  await checkFreeSpace(options.workdir, spoolBytesOf(survey), options.logger)
+  await using workshop = await Workshop.open(options.workdir, options)
+  const plan = await makePlan(survey, workshop, options)
+  const digest = await writeDelta(destination, deltaContents(plan, survey, workshop), options)
   return { ...reportOf(plan, survey), digest }
+}
+
+/**
+ * Makes a bundle: a delta of each pair, under its name. Each can be applied without the others; what several have in
+ * common, be it read, made or stored, is so once.
+ *
+ * @throws {TareError} `DUPLICATE_IMAGE_NAME`, `INVALID_ARGUMENT`; {@link CopyError} as {@link diffImages}
+ */
+export async function diffBundle(
+  pairs: readonly ImagePair[],
+  destination: ImageDestination,
+  options: DiffOptions,
+): Promise<BundleReport> {
+  const surveys = await surveyPairs(pairs, options)
+  const spoolBytes = bundleSpoolBytes(surveys)
+  await checkFreeSpace(options.workdir, spoolBytes, options.logger)
+  await using workshop = await Workshop.open(options.workdir, options)
+  const plans: DeltaPlan[] = []
+  for (const survey of surveys) plans.push(await makePlan(survey, workshop, options))
+  const members = surveys.flatMap((survey, position) => {
+    const [name, plan] = [pairs[position]?.name, plans[position]]
+    return name === undefined || plan === undefined ? [] : [{ name, contents: deltaContents(plan, survey, workshop) }]
+  })
+  const digest = await writeBundle(destination, members, options)
+  return { digest, ...bundleReport(pairs, surveys, plans) }
 }
 
 /**
@@ -76,17 +126,81 @@ export async function planDiff(
   options: Omit<DiffOptions, 'kernels'>,
 ): Promise<DiffReport> {
   const survey = await surveyImages(baselines, target, options)
-  const origins = new Map(
-    survey.tree.blobs.map((blob) => [blob.descriptor.digest, expectedOrigin(blob, survey.baseline, target)]),
-  )
-  return reportOf(makePlan(survey, origins, options.tool), survey)
+  return reportOf(expectedPlan(survey, options), survey)
 }
 
-function makePlan(
+/** Says what {@link diffBundle} would do, as {@link planDiff} does. */
+export async function planBundle(
+  pairs: readonly ImagePair[],
+  options: Omit<DiffOptions, 'kernels'>,
+): Promise<BundleReport> {
+  const surveys = await surveyPairs(pairs, options)
+  const plans = surveys.map((survey) => expectedPlan(survey, options))
+  return bundleReport(pairs, surveys, plans)
+}
+
+async function surveyPairs(pairs: readonly ImagePair[], options: SurveyOptions): Promise<readonly Survey[]> {
+  checkNames(pairs)
+  const work = (pair: ImagePair, _position: number, signal: AbortSignal): Promise<Survey> =>
+    surveyImages(pair.baselines, pair.target, { ...options, platforms: pair.platforms ?? options.platforms, signal })
+  return mapLimited(pairs, DEFAULT_CONCURRENCY, work, options)
+}
+
+/** @throws {TareError} `INVALID_ARGUMENT`, `DUPLICATE_IMAGE_NAME` */
+export function checkNames(pairs: readonly Pick<ImagePair, 'name'>[]): void {
+  if (pairs.length === 0) throw new TareError('INVALID_ARGUMENT', 'a bundle of no image')
+  const seen = new Set<string>()
+  for (const { name } of pairs) {
+    if (!IMAGE_NAME_PATTERN.test(name)) {
+      throw new TareError('INVALID_ARGUMENT', `${JSON.stringify(name.slice(0, 300))} is no name for an image`, {
+        hint: 'Names have letters, digits, and after the first also . _ -',
+      })
+    }
+    if (seen.size === seen.add(name).size) {
+      throw new TareError('DUPLICATE_IMAGE_NAME', `two images of the bundle are named ${name}`)
+    }
+  }
+}
+
+/** Layers that several pairs have are unpacked once. */
+function bundleSpoolBytes(surveys: readonly Survey[]): number {
+  const counted = new Map<Digest, number>()
+  for (const survey of surveys) for (const [digest, bytes] of survey.spooled) counted.set(digest, bytes)
+  return [...counted.values()].reduce((sum, bytes) => sum + bytes, 0)
+}
+
+function bundleReport(
+  pairs: readonly ImagePair[],
+  surveys: readonly Survey[],
+  plans: readonly DeltaPlan[],
+): Omit<BundleReport, 'digest'> {
+  const images = surveys.flatMap((survey, position) => {
+    const [name, plan] = [pairs[position]?.name, plans[position]]
+    return name === undefined || plan === undefined ? [] : [{ name, ...reportOf(plan, survey) }]
+  })
+  return { images, ...countSavings(plans), spoolBytes: bundleSpoolBytes(surveys) }
+}
+
+async function makePlan(survey: Survey, workshop: Workshop, options: DiffOptions): Promise<DeltaPlan> {
+  const patcher = new LayerPatcher(survey, workshop, options)
+  const origins = new Map<Digest, BlobOrigin>()
+  for (const blob of survey.tree.blobs) origins.set(blob.descriptor.digest, await patcher.originOf(blob))
+  return planWith(survey, origins, options.tool, workshop)
+}
+
+function expectedPlan(survey: Survey, { tool, patches }: Pick<DiffOptions, 'tool' | 'patches'>): DeltaPlan {
+  const { tree, baseline, target } = survey
+  const expected = (blob: TreeBlob): BlobOrigin =>
+    patches === 'none' ? (knownOrigin(blob, baseline) ?? { kind: 'archive' }) : expectedOrigin(blob, baseline, target)
+  const origins = new Map(tree.blobs.map((blob) => [blob.descriptor.digest, expected(blob)]))
+  return planWith(survey, origins, tool)
+}
+
+function planWith(
   survey: Survey,
   origins: ReadonlyMap<Digest, BlobOrigin>,
   tool: string,
-  patcher?: LayerPatcher,
+  workshop?: Workshop,
 ): DeltaPlan {
   const { tree, baseline } = survey
   const documents = tree.documents.toReversed().map(
@@ -100,7 +214,7 @@ function makePlan(
     (blob): PlannedBlob => ({
       role: blob.role,
       ...bareDescriptor(blob.descriptor),
-      diffId: blob.diffId ?? patcher?.diffIdOf(blob.descriptor.digest),
+      diffId: blob.diffId ?? workshop?.diffIdOf(blob.descriptor.digest),
       from: origins.get(blob.descriptor.digest) ?? { kind: 'archive' },
     }),
   )
@@ -132,12 +246,11 @@ function neededLayers(blobs: readonly PlannedBlob[], baseline: BaselineSet): rea
   return [...needed.values()]
 }
 
-function deltaContents(plan: DeltaPlan, survey: Survey, patcher: LayerPatcher, options: DiffOptions): DeltaContents {
+function deltaContents(plan: DeltaPlan, survey: Survey, workshop: Workshop): DeltaContents {
   const documents = new Map(survey.tree.documents.map((node) => [node.descriptor.digest, node.bytes]))
   return {
     plan,
-    createdSeconds: options.createdSeconds,
-    openMade: (digest) => patcher.openMade(digest),
+    openMade: (digest) => workshop.openMade(digest),
     openBlob: (blob, signal) => {
       const bytes = documents.get(blob.digest)
       if (bytes !== undefined) return bytesSource(bytes)
@@ -148,18 +261,21 @@ function deltaContents(plan: DeltaPlan, survey: Survey, patcher: LayerPatcher, o
 
 function reportOf(plan: DeltaPlan, survey: Survey): DiffReport {
   const blobs = savingsOf(plan)
-  const total = (pick: (blob: BlobSavings) => number): number => blobs.reduce((sum, blob) => sum + pick(blob), 0)
   const { digest, mediaType } = survey.tree.root.descriptor
+  const { images, plainLayers } = survey.baseline
+  // Any patch may need any layer: what a baseline has to offer shows only when it is read.
+  const isBaselineRead = blobs.some((blob) => blob.origin === 'patch')
+  const taken = blobs.filter(({ role, origin }) => role === 'layer' && origin !== 'baseline' && origin !== 'foreign')
   return {
     target: { reference: survey.target.reference, digest, mediaType },
-    baselines: survey.baseline.images.map(({ source, tree }) => ({
-      reference: source.reference,
-      digest: tree.root.descriptor.digest,
-    })),
+    baselines: images.map(({ source, tree }) => ({ reference: source.reference, digest: tree.root.descriptor.digest })),
     index: survey.index,
     blobs,
-    targetBytes: total((blob) => blob.sizeBytes),
-    shippedBytes: total((blob) => blob.shippedBytes),
-    spoolBytes: survey.spoolBytes,
+    ...countSavings([plan]),
+    spoolBytes: spoolBytesOf(survey),
+    reads: {
+      targetBytes: taken.reduce((sum, blob) => sum + blob.sizeBytes, 0),
+      baselineBytes: isBaselineRead ? plainLayers.reduce((sum, layer) => sum + layer.descriptor.size, 0) : 0,
+    },
   }
 }

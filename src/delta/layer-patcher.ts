@@ -1,4 +1,4 @@
-import { isTareError, TareError } from '../errors/index.ts'
+import { TareError } from '../errors/index.ts'
 import type { TreeBlob } from '../image/index.ts'
 import type { Digest } from '../oci/index.ts'
 import {
@@ -17,12 +17,9 @@ import {
   digesting,
   digestOf,
   type FileRange,
-  type SpoolDirectory,
   type SpoolFile,
   verified,
 } from '../stream/index.ts'
-import { PlainLayerSpool } from './baseline-set.ts'
-import { BaselineIndex } from './match/baseline-index.ts'
 import { type BaselineRanges, equalRanges } from './match/equal-ranges.ts'
 import { planPatch } from './match/plan-patch.ts'
 import { applyPatch } from './patch/apply-patch.ts'
@@ -31,9 +28,7 @@ import { usedSources, writePatch } from './patch/write-patch.ts'
 import { type BlobOrigin, MAX_INLINE_RECIPE_BYTES, type RecipePlace } from './plan.ts'
 import { knownOrigin, type Survey } from './survey.ts'
 import { type CompressedLayer, TargetLayers, type TargetLayersOptions } from './target-layer.ts'
-
-/** What a delta holds that the target does not. */
-export type MadeBlob = { readonly digest: Digest; readonly size: number; readonly open: () => ByteSource }
+import type { Workshop } from './workshop.ts'
 
 /** More pieces than this are not worth telling of. */
 const MAX_RANGES = 10_000
@@ -41,51 +36,47 @@ const MAX_RANGES = 10_000
 type PatchOrigin = Extract<BlobOrigin, { kind: 'patch' }>
 
 /** Looks into the layers that the baseline lacks, and makes patches and recipes for those it can. */
-export class LayerPatcher implements AsyncDisposable {
+export class LayerPatcher {
   readonly #survey: Survey
-  readonly #spool: SpoolDirectory
+  readonly #workshop: Workshop
   readonly #options: TargetLayersOptions
   readonly #targetLayers: TargetLayers
-  readonly #plainLayers: PlainLayerSpool
-  readonly #made = new Map<Digest, MadeBlob>()
-  readonly #diffIds = new Map<Digest, Digest>()
-  #index: Promise<BaselineIndex> | undefined
 
-  constructor(survey: Survey, spool: SpoolDirectory, options: TargetLayersOptions) {
+  constructor(survey: Survey, workshop: Workshop, options: TargetLayersOptions) {
     this.#survey = survey
-    this.#spool = spool
+    this.#workshop = workshop
     this.#options = options
-    this.#targetLayers = new TargetLayers(survey.target, spool, options)
-    this.#plainLayers = new PlainLayerSpool(survey.baseline, spool, options)
-  }
-
-  /** A patch or recipe made before. */
-  openMade(digest: Digest): ByteSource {
-    const made = this.#made.get(digest)
-    if (made === undefined) throw new TareError('INTERNAL', `${digest} was never made`)
-    return made.open()
-  }
-
-  /** What a layer unpacks to, also where no config says so; undefined for one that was not looked into. */
-  diffIdOf(digest: Digest): Digest | undefined {
-    return this.#diffIds.get(digest)
+    this.#targetLayers = new TargetLayers(survey.target, workshop.spool, options)
   }
 
   async originOf(blob: TreeBlob): Promise<BlobOrigin> {
-    const known = knownOrigin(blob, this.#survey.baseline)
+    const { digest } = blob.descriptor
+    const { baseline } = this.#survey
+    const known = knownOrigin(blob, baseline) ?? this.#workshop.originFor({ digest, diffId: blob.diffId }, baseline)
     if (known !== undefined) return known
-    const { size } = blob.descriptor
+    const origin = await this.#findOrigin(blob)
+    this.#workshop.keepOrigin(digest, origin)
+    return origin
+  }
+
+  async #findOrigin(blob: TreeBlob): Promise<BlobOrigin> {
+    const { digest, size } = blob.descriptor
     this.#progress(blob, 0, 'started')
     const target = await this.#targetLayers.open(blob)
     if (target.kind !== 'plain') {
       this.#progress(blob, size, 'done')
       return target.kind === 'foreign' ? { kind: 'foreign' } : { kind: 'archive' }
     }
-    await using layer = target.layer
-    this.#diffIds.set(blob.descriptor.digest, layer.diffId)
-    const origin = await this.#originOfPlain(blob, layer, target.compressed)
-    this.#progress(blob, size, 'done')
-    return origin
+    const { layer, compressed, files } = target
+    try {
+      this.#workshop.keepDiffId(digest, layer.diffId)
+      const origin = await this.#originOfPlain(blob, layer, compressed)
+      this.#progress(blob, size, 'done')
+      return origin
+    } finally {
+      await layer[Symbol.asyncDispose]()
+      for (const file of files) await file.remove()
+    }
   }
 
   async #originOfPlain(
@@ -103,7 +94,7 @@ export class LayerPatcher implements AsyncDisposable {
     const recipeBytes = recipe === undefined ? 0 : formatRecipe(recipe).length
     if (patched.origin.patch.size + recipeBytes >= size) return { kind: 'archive' }
     if (!(await this.#isProven(blob, patched.apply, recipe))) return { kind: 'archive' }
-    this.#made.set(patched.origin.patch.digest, { ...patched.origin.patch, open: () => patched.file.read() })
+    this.#workshop.keepMade({ ...patched.origin.patch, open: () => patched.file.read() })
     return { ...patched.origin, recipe: this.#placeRecipe(recipe) }
   }
 
@@ -144,8 +135,7 @@ export class LayerPatcher implements AsyncDisposable {
     readonly equal: readonly BaselineRanges[]
   }> {
     const { signal, kernels } = this.#options
-    this.#index ??= this.#indexBaselines()
-    const index = await this.#index
+    const index = await this.#workshop.indexOf(this.#survey.baseline)
     const frames = await planPatch(layer, index, signal)
     const digester = new Digester()
     const patch = writePatch(layer, index.layers, frames, {
@@ -154,7 +144,7 @@ export class LayerPatcher implements AsyncDisposable {
       onTargetBytes: (doneBytes) =>
         this.#progress(blob, (doneBytes * blob.descriptor.size) / layer.sizeBytes, 'running'),
     })
-    const file = await this.#spool.write('patch', digesting(patch, digester))
+    const file = await this.#workshop.spool.write('patch', digesting(patch, digester))
     const sources = usedSources(frames).flatMap((position) => index.layers[position]?.diffId ?? [])
     const openSource = async ({ diffId }: { readonly diffId: Digest }): Promise<PlainLayer> => {
       const source = index.layers.find((candidate) => candidate.diffId === diffId)
@@ -193,36 +183,13 @@ export class LayerPatcher implements AsyncDisposable {
     const reads = read.length === 0 ? undefined : read
     if (bytes.length <= MAX_INLINE_RECIPE_BYTES) return { kind: 'inline', recipe: bytes, reads }
     const made = { digest: digestOf(bytes), size: bytes.length, open: () => bytesSource(bytes) }
-    this.#made.set(made.digest, made)
+    this.#workshop.keepMade(made)
     return { kind: 'blob', digest: made.digest, size: made.size, reads }
   }
 
   get #regenerating(): RegenerateOptions {
     const { kernels, signal } = this.#options
     return { kernels, signal, openBlob: (digest) => this.#survey.baseline.openBlob(digest, { signal }) }
-  }
-
-  async #indexBaselines(): Promise<BaselineIndex> {
-    const layers: PlainLayer[] = []
-    for (const { diffId, descriptor } of this.#survey.baseline.plainLayers) {
-      if (diffId === undefined) continue
-      this.#step(descriptor.digest, 'started', 0, descriptor.size)
-      const layer = await this.#openBaseline(diffId)
-      if (layer !== undefined) layers.push(layer)
-      this.#step(descriptor.digest, 'done', descriptor.size, descriptor.size)
-    }
-    return BaselineIndex.build(layers, this.#options.signal)
-  }
-
-  /** A baseline layer that is damaged, or not what its config says, only helps less. */
-  async #openBaseline(diffId: Digest): Promise<PlainLayer | undefined> {
-    try {
-      return await this.#plainLayers.open(diffId)
-    } catch (error) {
-      if (!isTareError(error) || error.category !== 'content') throw error
-      this.#options.logger?.warn(`not used: ${error.message}`)
-      return undefined
-    }
   }
 
   #progress(blob: TreeBlob, doneBytes: number, state: 'started' | 'running' | 'done'): void {
@@ -236,13 +203,5 @@ export class LayerPatcher implements AsyncDisposable {
       totalBytes: size,
       state,
     })
-  }
-
-  #step(id: Digest, state: 'started' | 'done', doneBytes: number, totalBytes: number): void {
-    this.#options.onProgress?.({ kind: 'blob', id, label: 'read baseline', doneBytes, totalBytes, state })
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#plainLayers[Symbol.asyncDispose]()
   }
 }

@@ -11,6 +11,14 @@ import {
 
 /** The artifact type of a delta manifest. */
 export const DELTA_ARTIFACT_TYPE = 'application/vnd.tare.delta.v1+json'
+/** The artifact type of an index of deltas: a bundle. */
+export const BUNDLE_ARTIFACT_TYPE = 'application/vnd.tare.bundle.v1+json'
+/** Annotation of a bundle's member: the name of its image. */
+export const IMAGE_NAME_ANNOTATION = 'vnd.tare.image.name'
+/** What the image of a delta is called that is no bundle. */
+export const DEFAULT_IMAGE_NAME = 'default'
+/** What an image may be called: as in diffah's archives. */
+export const IMAGE_NAME_PATTERN: RegExp = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$/
 
 /** Media types of what a delta holds besides blobs of the target. */
 export const DELTA_MEDIA_TYPE = {
@@ -28,8 +36,8 @@ export const DELTA_MEDIA_TYPE = {
 export const MAX_PLAN_BYTES: number = 64 * 1024 * 1024
 const MAX_BLOBS = 100_000
 
-/** How a blob of the target is obtained. */
-export type BlobOrigin =
+/** How a blob of the target is obtained, as a plan says it. */
+export type PlannedOrigin =
   /** The delta holds it as it is. */
   | { readonly kind: 'archive' }
   /** The baseline holds the same blob. */
@@ -45,6 +53,15 @@ export type BlobOrigin =
     }
   /** Nobody holds it; its descriptor says where to fetch it. */
   | { readonly kind: 'foreign' }
+
+/** How a blob of the target is obtained, in a delta of any format. */
+export type BlobOrigin =
+  | PlannedOrigin
+  /**
+   * One zstd frame that makes the blob from a whole blob of the baseline, compression and all. Only archives of diffah
+   * have it; a plan can't say it.
+   */
+  | { readonly kind: 'blob-patch'; readonly patch: { readonly size: number }; readonly source: Digest }
 
 /**
  * Where the recipe is that makes the blob of its plain tar, bit for bit. A layer without one is plain in the target.
@@ -86,12 +103,13 @@ export interface PlannedBlob {
 export interface NeededLayer {
   readonly digest: Digest
   readonly diffId?: DiffId | undefined
-  /** Bytes of the blob as the producer's baseline held it. */
+  /** Bytes of the blob as the producer's baseline held it; 0 where the archive does not tell. */
   readonly size: number
 }
 
 /** An image the delta was made against. */
 export interface PlannedBaseline {
+  /** Its root; of size 0 where the archive does not tell. */
   readonly descriptor: Descriptor
   /** What the producer called it: no path, no credentials. */
   readonly name: string
@@ -148,6 +166,8 @@ function orderedOrigin(from: BlobOrigin): unknown {
       return { kind: from.kind }
     case 'baseline-tar':
       return { kind: from.kind, recipe: orderedRecipe(from.recipe) }
+    case 'blob-patch':
+      throw new TareError('INTERNAL', 'a plan cannot tell of patches between whole blobs')
     case 'patch': {
       const { digest, size } = from.patch
       return { kind: from.kind, patch: { digest, size }, sources: from.sources, recipe: orderedRecipe(from.recipe) }
@@ -163,7 +183,7 @@ function orderedRecipe(place: RecipePlace | undefined): unknown {
 }
 
 const ROLES: readonly PlannedRole[] = ['index', 'manifest', 'config', 'layer']
-const ORIGIN_KEYS: Readonly<Record<BlobOrigin['kind'], readonly string[]>> = {
+const ORIGIN_KEYS: Readonly<Record<PlannedOrigin['kind'], readonly string[]>> = {
   archive: ['kind'],
   baseline: ['kind'],
   'baseline-tar': ['kind', 'recipe'],
@@ -226,9 +246,9 @@ function readBlob(node: DocumentNode, subject: string): PlannedBlob {
   }
 }
 
-function readOrigin(node: DocumentNode, subject: string): BlobOrigin {
+function readOrigin(node: DocumentNode, subject: string): PlannedOrigin {
   const kindText = node.at('kind').string()
-  const kind = Object.keys(ORIGIN_KEYS).find((known): known is BlobOrigin['kind'] => known === kindText)
+  const kind = Object.keys(ORIGIN_KEYS).find((known): known is PlannedOrigin['kind'] => known === kindText)
   if (kind === undefined) throw unsupported(subject, `a blob from ${JSON.stringify(kindText)}`)
   const unknownKey = node.keys().find((key) => !ORIGIN_KEYS[kind].includes(key))
   if (unknownKey !== undefined) throw unsupported(subject, `${JSON.stringify(unknownKey)} in a blob from ${kind}`)

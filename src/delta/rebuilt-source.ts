@@ -2,28 +2,23 @@ import { decompress } from '../compress/index.ts'
 import { TareError } from '../errors/index.ts'
 import type { Descriptor, Digest } from '../oci/index.ts'
 import { regenerate } from '../recompress/index.ts'
-import {
-  type ByteSource,
-  type OperationOptions,
-  readAllBytes,
-  type SpoolDirectory,
-  sliceSource,
-  verified,
-} from '../stream/index.ts'
-import {
-  type ImageSource,
-  MAX_MANIFEST_BYTES,
-  type ManifestContent,
-  type OpenBlobOptions,
-  openVerifiedBlob,
-} from '../transport/index.ts'
+import { type ByteSource, type OperationOptions, readAllBytes, sliceSource, verified } from '../stream/index.ts'
+import { type ImageSource, MAX_MANIFEST_BYTES, type ManifestContent, type OpenBlobOptions } from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
-import { type BaselineSet, PlainLayerSpool } from './baseline-set.ts'
-import type { Delta } from './delta-archive.ts'
+import type { BaselineSet } from './baseline-set.ts'
+import { applyBlobPatch, type BlobPatchTools } from './blob-patch.ts'
+import type { Delta } from './delta.ts'
 import { applyPatch } from './patch/apply-patch.ts'
-import { type BlobOrigin, DELTA_MEDIA_TYPE, type PlannedBlob } from './plan.ts'
+import type { BlobOrigin, PlannedBlob } from './plan.ts'
+import type { SharedBlobs } from './shared-blobs.ts'
 
 type PlainOrigin = Extract<BlobOrigin, { kind: 'baseline-tar' | 'patch' }>
+
+/** What rebuilding takes besides delta and baseline; images of one run share it. */
+export interface RebuildTools extends BlobPatchTools {
+  readonly kernels: KernelRunner
+  readonly shared: SharedBlobs
+}
 
 /**
  * The target of a delta as an image to read: every blob comes from the delta, from the baselines, or is rebuilt while
@@ -34,22 +29,14 @@ export class RebuiltSource implements ImageSource {
   readonly reference: string
   readonly #delta: Delta
   readonly #baselines: BaselineSet
-  readonly #kernels: KernelRunner
-  readonly #plainLayers: PlainLayerSpool
+  readonly #tools: RebuildTools
   readonly #blobs: ReadonlyMap<Digest, PlannedBlob>
 
-  constructor(
-    delta: Delta,
-    baselines: BaselineSet,
-    kernels: KernelRunner,
-    spool: SpoolDirectory,
-    options: OperationOptions,
-  ) {
-    this.reference = delta.source.reference
+  constructor(delta: Delta, baselines: BaselineSet, tools: RebuildTools) {
+    this.reference = delta.reference
     this.#delta = delta
     this.#baselines = baselines
-    this.#kernels = kernels
-    this.#plainLayers = new PlainLayerSpool(baselines, spool, options)
+    this.#tools = tools
     this.#blobs = new Map(delta.plan.blobs.map((blob) => [blob.digest, blob]))
   }
 
@@ -78,23 +65,23 @@ export class RebuiltSource implements ImageSource {
     if (diffId !== undefined && this.#baselines.byDiffId(diffId) !== undefined) {
       return this.#baselines.openPlain(diffId, options)
     }
-    if (from.kind === 'patch') return this.#openPlain(blob, from, options)
+    if (diffId !== undefined && from.kind === 'patch') {
+      return this.#tools.shared.open(diffId, () => this.#openPlain(blob, from, options))
+    }
     return (await decompress(this.#open(blob, options))).source
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#plainLayers[Symbol.asyncDispose]()
-  }
+  async [Symbol.asyncDispose](): Promise<void> {}
 
   /** The plain tar of a layer that is made from baseline layers. */
   #openPlain(blob: PlannedBlob, from: PlainOrigin, options: OperationOptions): ByteSource {
     const diffId = blob.diffId ?? blob.digest
     if (from.kind === 'baseline-tar') return this.#baselines.openPlain(diffId, options)
-    const patch = { mediaType: DELTA_MEDIA_TYPE.PATCH, ...from.patch }
-    return applyPatch(openVerifiedBlob(this.#delta.source, patch, 'delta', options), {
-      kernels: this.#kernels,
+    const { kernels, plainLayers } = this.#tools
+    return applyPatch(this.#delta.openPatch(blob, options), {
+      kernels,
       signal: options.signal,
-      openSource: (source) => this.#plainLayers.open(source.diffId),
+      openSource: (source) => plainLayers.open(source.diffId, this.#baselines),
       expected: { digest: diffId },
     })
   }
@@ -106,31 +93,34 @@ export class RebuiltSource implements ImageSource {
   }
 
   #open(blob: PlannedBlob, options: OperationOptions): ByteSource {
-    const { from, digest } = blob
+    const { from, digest, role } = blob
     switch (from.kind) {
-      case 'archive':
-        return openVerifiedBlob(this.#delta.source, heldDescriptor(blob), 'delta', options)
+      case 'archive': {
+        const open = (): ByteSource => this.#delta.openHeld(blob, options)
+        return role === 'layer' ? this.#tools.shared.open(digest, open) : open()
+      }
       case 'baseline':
         return this.#baselines.openBlob(digest, options)
       case 'baseline-tar':
-      case 'patch': {
-        const plain = this.#openPlain(blob, from, options)
-        const recipe = this.#delta.recipes.get(digest)
-        if (recipe === undefined) return plain
-        return regenerate(recipe, plain, {
-          kernels: this.#kernels,
-          signal: options.signal,
-          openBlob: (like) => this.#baselines.openBlob(like, options),
-        })
-      }
+      case 'patch':
+        return this.#tools.shared.open(digest, () => this.#make(blob, from, options))
+      case 'blob-patch':
+        return this.#tools.shared.open(digest, () =>
+          applyBlobPatch(this.#delta, blob, from, this.#baselines, this.#tools, options),
+        )
       case 'foreign':
         throw new TareError('BLOB_NOT_FOUND', `${digest} is kept by neither side; its manifest names URLs for it`)
     }
   }
-}
 
-/** A blob as the delta manifest describes it. */
-function heldDescriptor({ role, mediaType, digest, size }: PlannedBlob): Descriptor {
-  const isDocument = role === 'manifest' || role === 'index'
-  return { mediaType: isDocument ? DELTA_MEDIA_TYPE.DOCUMENT : mediaType, digest, size }
+  #make(blob: PlannedBlob, from: PlainOrigin, options: OperationOptions): ByteSource {
+    const plain = this.#openPlain(blob, from, options)
+    const recipe = this.#delta.recipes.get(blob.digest)
+    if (recipe === undefined) return plain
+    return regenerate(recipe, plain, {
+      kernels: this.#tools.kernels,
+      signal: options.signal,
+      openBlob: (like) => this.#baselines.openBlob(like, options),
+    })
+  }
 }

@@ -2,18 +2,27 @@ import { mkdir, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { TareError } from '../errors/index.ts'
 import type { TreeBlob } from '../image/index.ts'
+import type { Digest } from '../oci/index.ts'
 import type { Logger } from '../stream/index.ts'
 import type { BaselineLayer, BaselineSet } from './baseline-set.ts'
 
 /** How much larger a gzip or zstd layer commonly is when it is unpacked. */
 const USUAL_RATIO = 3
+/** What a patch may take of its layer, to be safe. */
+const PATCH_SHARE = 0.25
 
-/** Scratch space for patching some layers: they, their patches, and all plain layers of the baseline. About. */
-export function spoolEstimate(patched: readonly TreeBlob[], baseline: BaselineSet): number {
-  if (patched.length === 0) return 0
-  const targets = patched.reduce((sum, blob) => sum + blob.descriptor.size, 0)
-  const layers = baseline.plainLayers.reduce((sum, layer) => sum + plainEstimate(layer), 0)
-  return Math.ceil(targets * 1.25) + layers
+/**
+ * Scratch space for patching some layers, about, by the layer that takes it: the largest of them is there as it is and
+ * unpacked, all patches, and all plain layers of the baseline.
+ */
+export function spoolEstimate(patched: readonly TreeBlob[], baseline: BaselineSet): ReadonlyMap<Digest, number> {
+  const spooled = new Map<Digest, number>()
+  if (patched.length === 0) return spooled
+  for (const { descriptor } of patched) spooled.set(descriptor.digest, Math.ceil(descriptor.size * PATCH_SHARE))
+  const [largest] = patched.toSorted((a, b) => b.descriptor.size - a.descriptor.size)
+  if (largest !== undefined) spooled.set(largest.descriptor.digest, largest.descriptor.size * (1 + USUAL_RATIO))
+  for (const layer of baseline.plainLayers) spooled.set(layer.diffId ?? layer.descriptor.digest, plainEstimate(layer))
+  return spooled
 }
 
 /** Unpacked size of a baseline layer, about; nothing for one that is not there. */

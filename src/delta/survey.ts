@@ -1,5 +1,5 @@
 import { type ImageTree, type IndexFate, narrowTree, readImageTree, type TreeBlob } from '../image/index.ts'
-import { isLayerType, type Platform, statedCompression } from '../oci/index.ts'
+import { type Digest, isLayerType, type Platform, statedCompression } from '../oci/index.ts'
 import type { OperationOptions } from '../stream/index.ts'
 import type { ImageSource } from '../transport/index.ts'
 import { BaselineSet } from './baseline-set.ts'
@@ -18,8 +18,13 @@ export interface Survey {
   readonly tree: ImageTree
   readonly index: IndexFate
   readonly baseline: BaselineSet
-  /** Scratch space that patching will take, about. */
-  readonly spoolBytes: number
+  /** Scratch space that patching will take, about, by the layer that takes it. */
+  readonly spooled: ReadonlyMap<Digest, number>
+}
+
+/** Sum of {@link Survey.spooled}. */
+export function spoolBytesOf({ spooled }: Survey): number {
+  return [...spooled.values()].reduce((sum, bytes) => sum + bytes, 0)
 }
 
 /** Reads manifests and configs of both sides. */
@@ -33,7 +38,7 @@ export async function surveyImages(
   const { tree, index } = narrowTree(whole, options.platforms ?? [])
   const baseline = await BaselineSet.read(baselines, options)
   const patched = tree.blobs.filter((blob) => expectedOrigin(blob, baseline, target).kind === 'patch')
-  return { target, tree, index, baseline, spoolBytes: spoolEstimate(patched, baseline) }
+  return { target, tree, index, baseline, spooled: spoolEstimate(patched, baseline) }
 }
 
 /** Origins that follow from digests alone. */

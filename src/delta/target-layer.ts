@@ -24,6 +24,8 @@ export interface TargetLayersOptions extends OperationOptions {
   readonly kernels: KernelRunner
   /** Keeps recipes between runs. */
   readonly recipes?: RecipeCache | undefined
+  /** `none` takes no layer apart. @default 'all' */
+  readonly patches?: 'all' | 'none' | undefined
 }
 
 /** A layer of the target, taken apart. */
@@ -33,7 +35,13 @@ export type TargetLayer =
   /** Its bytes can't be made from plain ones. */
   | { readonly kind: 'opaque' }
   /** Plain bytes, and where they are compressed in the target, the recipe to make its blob of them. */
-  | { readonly kind: 'plain'; readonly layer: PlainLayer; readonly compressed?: CompressedLayer | undefined }
+  | {
+      readonly kind: 'plain'
+      readonly layer: PlainLayer
+      readonly compressed?: CompressedLayer | undefined
+      /** What can go with the layer. */
+      readonly files: readonly SpoolFile[]
+    }
 
 /** The compressed form of a layer. */
 export interface CompressedLayer {
@@ -62,10 +70,12 @@ export class TargetLayers {
       case undefined:
         return { kind: 'foreign' }
       case 'none': {
+        if (this.#options.patches === 'none') return { kind: 'opaque' }
         const file = await this.#spool.write('target', this.#openBlob(blob))
-        return { kind: 'plain', layer: await PlainLayer.open(file, blob.descriptor.digest) }
+        return { kind: 'plain', layer: await PlainLayer.open(file, blob.descriptor.digest), files: [file] }
       }
       case 'gzip':
+        if (this.#options.patches === 'none') return { kind: 'opaque' }
         return this.#openSound(blob)
       case 'zstd':
         return { kind: 'opaque' }
@@ -97,7 +107,7 @@ export class TargetLayers {
     const recipe = await this.#recipeOf(blob, compressed, plain)
     if (recipe === undefined) return { kind: 'opaque' }
     const layer = await PlainLayer.open(plain, plainDigest)
-    return { kind: 'plain', layer, compressed: { blob: randomBytes(compressed), recipe } }
+    return { kind: 'plain', layer, compressed: { blob: randomBytes(compressed), recipe }, files: [compressed, plain] }
   }
 
   async #recipeOf(blob: TreeBlob, compressed: SpoolFile, plain: SpoolFile): Promise<Recipe | undefined> {

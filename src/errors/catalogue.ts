@@ -12,6 +12,14 @@ export const ERROR_CATALOGUE = {
     meaning: 'The command line has an unknown verb or flag, or lacks or exceeds its arguments',
   },
   INVALID_ARGUMENT: { category: 'usage', meaning: 'A flag or argument has a value that is not allowed' },
+  INVALID_CONFIG: {
+    category: 'usage',
+    meaning: 'The configuration file is not YAML, has an unknown setting, or one with a value that is not allowed',
+  },
+  INVALID_SPEC: {
+    category: 'usage',
+    meaning: 'A bundle, baseline or output spec is not YAML or JSON, or does not say what it should',
+  },
   INVALID_REFERENCE: { category: 'usage', meaning: 'A reference does not follow the syntax of its transport' },
   UNKNOWN_TRANSPORT: { category: 'usage', meaning: 'A reference has no transport prefix, or one Tare does not know' },
   AMBIGUOUS_IMAGE: {
@@ -28,6 +36,10 @@ export const ERROR_CATALOGUE = {
     category: 'usage',
     meaning: 'The destination cannot hold this kind of image without changing it',
   },
+  IMAGE_NAME_REQUIRED: { category: 'usage', meaning: 'The delta holds several images and the request names none' },
+  UNKNOWN_IMAGE_NAME: { category: 'usage', meaning: 'The delta has no image of that name' },
+  DUPLICATE_IMAGE_NAME: { category: 'usage', meaning: 'Two images of a bundle have the same name' },
+  BASELINE_REQUIRED: { category: 'usage', meaning: 'An image of the bundle got no baseline or no destination' },
   SCHEMA1_UNSUPPORTED: {
     category: 'usage',
     meaning: 'The image is a Docker schema 1 manifest, which Tare does not handle yet',
@@ -40,6 +52,8 @@ export const ERROR_CATALOGUE = {
     meaning: 'The registry refuses an index because it does not have all of its members',
   },
   CANNOT_CONVERT: { category: 'usage', meaning: 'An image has parts that the wanted format cannot express' },
+  INVALID_KEY: { category: 'usage', meaning: 'A key file holds no key, or one of a kind that Tare does not use' },
+  KEY_PASSWORD: { category: 'usage', meaning: 'A private key is encrypted, and the password is missing or wrong' },
 
   // environment: the world around Tare said no; trying again elsewhere or later may work
   FILE_NOT_FOUND: { category: 'environment', meaning: 'A file or directory does not exist' },
@@ -55,6 +69,15 @@ export const ERROR_CATALOGUE = {
   REGISTRY_PROTOCOL: {
     category: 'environment',
     meaning: 'The registry answered in a way the distribution specification does not allow',
+  },
+  IDENTITY_TOKEN: { category: 'environment', meaning: 'There is no identity token to sign with, or it is malformed' },
+  SIGNING_SERVICE: {
+    category: 'environment',
+    meaning: 'A certificate authority, transparency log or timestamp authority answered with an error or with nonsense',
+  },
+  TRUSTED_ROOT: {
+    category: 'environment',
+    meaning: 'The trusted root of signatures could not be fetched, or is none',
   },
   WORKER_FAILED: { category: 'environment', meaning: 'A worker thread died, most likely for want of memory' },
   MEMORY_LIMIT: { category: 'environment', meaning: 'The work does not fit in the memory that --memory allows' },
@@ -76,6 +99,15 @@ export const ERROR_CATALOGUE = {
   CORRUPT_GZIP: { category: 'content', meaning: 'A gzip stream is damaged or cut off' },
   CORRUPT_ZSTD: { category: 'content', meaning: 'A Zstandard stream is damaged or cut off' },
   CORRUPT_TAR: { category: 'content', meaning: 'A tar archive is damaged or cut off' },
+  FILE_INCOMPLETE: {
+    category: 'content',
+    meaning: 'A file was copied in part: it is empty, is cut off or ends in zeros',
+  },
+  VOLUME_MISSING: { category: 'content', meaning: 'Volumes of an archive that was split are not there' },
+  VOLUME_DAMAGED: {
+    category: 'content',
+    meaning: 'Volumes of an archive that was split have other bytes or another size than when they were written',
+  },
   UNSAFE_PATH: { category: 'content', meaning: 'A name in an archive would leave the directory it belongs to' },
   INVALID_ARCHIVE: {
     category: 'content',
@@ -90,12 +122,30 @@ export const ERROR_CATALOGUE = {
     category: 'content',
     meaning: 'The file was written by a newer Tare, or uses a codec this one does not know',
   },
+  OBSOLETE_FORMAT: {
+    category: 'content',
+    meaning: 'The file is of a format that its own tool has given up, and that Tare does not read',
+  },
   CORRUPT_PATCH: { category: 'content', meaning: 'A layer patch is damaged' },
   CORRUPT_RECIPE: { category: 'content', meaning: 'What says how compressed bytes are made again is damaged' },
   BASELINE_LACKS_BLOB: { category: 'content', meaning: 'The baseline does not have what the delta builds on' },
   VERIFY_FAILED: { category: 'content', meaning: 'What was written reads back differently' },
 
-  // trust: signatures and policies say no
+  // trust: a signature or a policy refuses
+  SIGNATURE_MISSING: { category: 'trust', meaning: 'A signature is required and there is none' },
+  SIGNATURE_INVALID: {
+    category: 'trust',
+    meaning: 'A signature is malformed, was made by another key, or covers something else',
+  },
+  IDENTITY_MISMATCH: { category: 'trust', meaning: 'The signature is of somebody else than the policy wants' },
+  CERTIFICATE_INVALID: {
+    category: 'trust',
+    meaning: 'The certificate of a signature leads to no trusted authority, or was not valid when it was used',
+  },
+  LOG_PROOF_INVALID: {
+    category: 'trust',
+    meaning: 'The proof that a transparency log or timestamp authority saw the signature is missing or wrong',
+  },
   SIGNATURE_FORBIDS_CHANGE: {
     category: 'trust',
     meaning: 'The image is signed, and what was asked for would change it',

@@ -25,6 +25,14 @@ test('RetryPolicy doubles its pauses up to a ceiling, half of each by chance', (
   assert.deepEqual(delays(0.5), [75, 150, 300, 600, 750, undefined])
 })
 
+test('RetryPolicy waits as long as the first pause says, also beyond the usual ceiling', () => {
+  const policy = new RetryPolicy({ retries: 2, baseDelayMs: 20_000 }, timing(1))
+  assert.deepEqual(
+    [1, 2].map((retry) => policy.delayBefore(retry)),
+    [20_000, 20_000],
+  )
+})
+
 test('RetryPolicy obeys Retry-After in seconds and as a date, and gives up on a long one', () => {
   const policy = new RetryPolicy({ baseDelayMs: 100, maxRetryAfterMs: 5000 }, timing(0))
   assert.equal(policy.delayBefore(1, '3'), 3000)

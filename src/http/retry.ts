@@ -6,7 +6,7 @@ export interface RetryOptions {
   readonly retries?: number | undefined
   /** Longest first pause in milliseconds; each further one doubles. @default 250 */
   readonly baseDelayMs?: number | undefined
-  /** Longest pause that backoff reaches, in milliseconds. @default 10000 */
+  /** Longest pause that backoff reaches, in milliseconds; a longer `baseDelayMs` counts instead. @default 10000 */
   readonly maxDelayMs?: number | undefined
   /** Longest `Retry-After` that is waited for, in milliseconds; a longer one ends the tries at once. @default 60000 */
   readonly maxRetryAfterMs?: number | undefined
@@ -24,7 +24,7 @@ export class RetryPolicy {
   constructor(options: RetryOptions = {}, timing: Timing = SYSTEM_TIMING) {
     this.retries = natural('retries', options.retries ?? 4)
     this.#baseDelayMs = natural('baseDelayMs', options.baseDelayMs ?? 250)
-    this.#maxDelayMs = natural('maxDelayMs', options.maxDelayMs ?? 10_000)
+    this.#maxDelayMs = Math.max(natural('maxDelayMs', options.maxDelayMs ?? 10_000), this.#baseDelayMs)
     this.#maxRetryAfterMs = natural('maxRetryAfterMs', options.maxRetryAfterMs ?? 60_000)
     this.timing = timing
   }

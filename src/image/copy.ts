@@ -23,6 +23,8 @@ export interface CopyOptions extends OperationOptions {
   readonly platforms?: readonly Platform[] | undefined
   /** Blobs moved at a time. @default 6 */
   readonly concurrency?: number | undefined
+  /** Further repositories of the destination's registry that may hold blobs, to mount them from. */
+  readonly mountFrom?: readonly string[] | undefined
 }
 
 /** What became of one blob. */
@@ -69,7 +71,7 @@ export async function copyImage(
     ...options,
     openBlob: (blob, signal) => source.openBlob(blob.descriptor, { signal }),
     openPlainLayer: (blob, signal) => source.openPlainLayer?.(blob.descriptor, { signal }),
-    mountFrom: () => repositoriesToMountFrom([source.repository], destination),
+    mountFrom: () => [...repositoriesToMountFrom([source.repository], destination), ...(options.mountFrom ?? [])],
   })
   return { source: source.reference, destination: destination.reference, index, ...report }
 }
@@ -101,7 +103,7 @@ export function repositoriesToMountFrom(
 }
 
 /** Where {@link writeTree} gets its bytes. */
-export interface WriteTreeOptions extends Omit<CopyOptions, 'platforms'> {
+export interface WriteTreeOptions extends Omit<CopyOptions, 'platforms' | 'mountFrom'> {
   /** Gives a blob as its descriptor describes it. Not verified: the destination does that while it writes. */
   readonly openBlob: (blob: TreeBlob, signal: AbortSignal) => Promise<ByteSource>
   /** Gives a layer's plain tar where that is nearer than decompressing the blob. */

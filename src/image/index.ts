@@ -23,6 +23,12 @@ export {
 } from './inspect.ts'
 export { type IndexFate, type NarrowedTree, narrowTree, offeredPlatforms, platformHint } from './narrow.ts'
 export {
+  type ImageVerification,
+  type VerifyImageOptions,
+  verifyImage,
+  type VerifyProblem,
+} from './verify-image.ts'
+export {
   type BlobRole,
   type ImageNode,
   type ImageTree,

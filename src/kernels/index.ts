@@ -32,4 +32,5 @@ export {
 } from './deflate-kernel.ts'
 export { encodePgzipBlock, PGZIP_DICTIONARY_BYTES, pgzipDictionary, type PgzipParameters } from './pgzip-framing.ts'
 export { encodePigzBlock, PIGZ_DICTIONARY_BYTES, type PigzParameters } from './pigz-framing.ts'
+export { checkKernels, type KernelCheck } from './self-check.ts'
 export { DeflateKernels, type EncoderSpec, kernelOf, parametersOf, type StreamEncoder } from './stream-encoder.ts'

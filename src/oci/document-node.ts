@@ -1,6 +1,7 @@
 import { type DocumentProblem, InvalidDocumentError, TareError } from '../errors/index.ts'
 import { type Digest, isDigest } from './digest.ts'
 import { isJsonObject, jsonPath } from './json.ts'
+import { nearestName } from './nearest-name.ts'
 
 /** Problems that are worth listing. */
 const MAX_PROBLEMS = 100
@@ -73,10 +74,28 @@ export class DocumentNode {
     return this
   }
 
+  /** Expects an object that has no other fields than these; for documents that people write, where others are typos. */
+  only(known: readonly string[]): this {
+    if (!isJsonObject(this.#value)) return this.object(known)
+    for (const key of Object.keys(this.#value)) {
+      if (known.includes(key)) continue
+      const meant = nearestName(key, known)
+      this.at(key).report(`is not known${meant === undefined ? '' : `; did you mean ${meant}?`}`)
+    }
+    return this
+  }
+
   string(): string {
     if (typeof this.#value === 'string') return this.#value
     this.report(this.#value === undefined ? 'is missing' : 'must be a string')
     return ''
+  }
+
+  /** A string that says something. */
+  filled(): string {
+    const text = this.string()
+    if (this.#value === '') this.report('must not be empty')
+    return text
   }
 
   /** An optional string; the empty one counts as absent. */
@@ -124,22 +143,41 @@ export class DocumentNode {
    *
    * @throws {TareError} `LIMIT_EXCEEDED` with more than `maxItems`
    */
-  list<View>(maxItems: number, read: (node: DocumentNode) => View): readonly View[] {
+  list<View>(maxItems: number, read: (node: DocumentNode, index: number) => View): readonly View[] {
     const values = this.#value ?? []
     if (!Array.isArray(values)) {
       this.report('must be an array')
       return []
     }
-    if (values.length > maxItems) {
-      const { subject } = this.#context
-      throw new TareError(
-        'LIMIT_EXCEEDED',
-        `${subject}: ${this.#path} has ${values.length} entries; the limit is ${maxItems}`,
-      )
-    }
+    this.#limit(values.length, maxItems)
     return values.map((value: unknown, index) =>
-      read(new DocumentNode(value, jsonPath(this.#path, index), this.#context)),
+      read(new DocumentNode(value, jsonPath(this.#path, index), this.#context), index),
     )
+  }
+
+  /** A list with at least one entry. @throws {TareError} `LIMIT_EXCEEDED` with more than `maxItems` */
+  filledList<View>(maxItems: number, read: (node: DocumentNode, index: number) => View): readonly View[] {
+    const views = this.list(maxItems, read)
+    if (this.#value === undefined) this.report('is missing')
+    else if (Array.isArray(this.#value) && views.length === 0) this.report('must not be empty')
+    return views
+  }
+
+  /** A list with at least one entry, or that entry by itself. @throws {TareError} as {@link DocumentNode.filledList} */
+  oneOrMore<View>(maxItems: number, read: (node: DocumentNode, index: number) => View): readonly View[] {
+    return Array.isArray(this.#value) ? this.filledList(maxItems, read) : [read(this, 0)]
+  }
+
+  /**
+   * The fields of an object that has at least one, whatever their names, in order.
+   *
+   * @throws {TareError} `LIMIT_EXCEEDED` with more than `maxFields`
+   */
+  fields<View>(maxFields: number, read: (node: DocumentNode, name: string) => View): ReadonlyMap<string, View> {
+    const names = this.object([]).keys()
+    if (isJsonObject(this.#value) && names.length === 0) this.report('must not be empty')
+    this.#limit(names.length, maxFields)
+    return new Map(names.map((name) => [name, read(this.at(name), name)]))
   }
 
   /** An object whose values are all strings. */
@@ -149,6 +187,12 @@ export class DocumentNode {
       return {}
     }
     return Object.fromEntries(Object.keys(this.#value).map((key) => [key, this.at(key).string()]))
+  }
+
+  #limit(count: number, most: number): void {
+    if (count <= most) return
+    const { subject } = this.#context
+    throw new TareError('LIMIT_EXCEEDED', `${subject}: ${this.#path} has ${count} entries; the limit is ${most}`)
   }
 }
 

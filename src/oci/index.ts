@@ -14,7 +14,7 @@ export {
 } from './digest.ts'
 export { DocumentNode, readDocument, withoutAbsent } from './document-node.ts'
 export { encodeGoJson, type GoJson, type GoJsonOptions } from './go-json.ts'
-export { isJsonObject, type JsonObject, parseJson } from './json.ts'
+export { isJsonObject, type JsonObject, jsonPath, parseJson } from './json.ts'
 export {
   childDescriptors,
   type ImageIndex,
@@ -36,6 +36,7 @@ export {
   type StatedCompression,
   statedCompression,
 } from './media-type.ts'
+export { nearestName } from './nearest-name.ts'
 export {
   formatPlatform,
   isAttestationPlatform,

@@ -51,7 +51,8 @@ export class SpoolDirectory implements AsyncDisposable {
       throw fileError(path, 'create', error)
     })
     try {
-      return { path, sizeBytes: await writeAt(handle, path, 0, source), read: () => readFileRange(path) }
+      const sizeBytes = await writeAt(handle, path, 0, source)
+      return { path, sizeBytes, read: () => readFileRange(path), remove: () => rm(path, { force: true }) }
     } finally {
       await handle.close()
     }
@@ -68,4 +69,6 @@ export interface SpoolFile {
   readonly sizeBytes: number
   /** Opens it anew from the start. */
   read(): ByteSource
+  /** Gives its space back before the directory goes. */
+  remove(): Promise<void>
 }

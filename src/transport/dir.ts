@@ -108,6 +108,11 @@ class DirectorySource implements ImageSource {
     throw new TareError('BLOB_NOT_FOUND', `${this.reference} has no blob ${descriptor.digest}`)
   }
 
+  async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
+    const sizes = await Promise.all([blobName(digest), digestHex(digest)].map((name) => this.#files.sizeOf(name)))
+    return sizes.includes(size)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#files[Symbol.asyncDispose]()
   }
@@ -139,6 +144,8 @@ class DirectorySource implements ImageSource {
 export interface DirectoryDestinationOptions {
   /** Allows a directory that holds files; those that an image needs are replaced, the others stay. @default false */
   readonly force?: boolean | undefined
+  /** An image that the directory may hold already. */
+  readonly mayHold?: Digest | undefined
 }
 
 /**
@@ -152,12 +159,22 @@ export async function openDirectoryDestination(
   options: DirectoryDestinationOptions = {},
 ): Promise<ImageDestination> {
   const names = await namesIn(reference.path, `oci-archive:${reference.path}`)
-  if (options.force !== true && !names.every((name) => OWN_NAME_PATTERN.test(name))) {
+  const others = names.filter((name) => !OWN_NAME_PATTERN.test(name))
+  const isTaken = others.length > 0 && !(await holdsOnly(reference.path, others, options.mayHold))
+  if (options.force !== true && isTaken) {
     throw new TareError('DESTINATION_EXISTS', `${reference.path} is not empty`, {
       hint: 'Choose another directory, or use --force to replace the image in it; other files stay',
     })
   }
   return new DirectoryDestination(reference)
+}
+
+/** Whether what is in the way is the image itself. */
+async function holdsOnly(path: string, others: readonly string[], digest: Digest | undefined): Promise<boolean> {
+  if (digest === undefined || others.join() !== MANIFEST_FILE) return false
+  const files = await DirectoryFiles.open(path, path)
+  const bytes = await readNamedFile(files, MANIFEST_FILE, MAX_MANIFEST_BYTES, path)
+  return bytes !== undefined && digestOf(bytes, digestAlgorithm(digest)) === digest
 }
 
 class DirectoryDestination implements ImageDestination {
@@ -221,6 +238,10 @@ class DirectoryDestination implements ImageDestination {
     await this.#write(MANIFEST_FILE, root.bytes)
     this.#committed = true
     return { digest: root.descriptor.digest }
+  }
+
+  reopen(): Promise<ImageSource> {
+    return openDirectorySource({ transport: 'dir', path: this.#path })
   }
 
   /** Without a commit: removes the files that were made here; those that were there before stay. */

@@ -15,8 +15,9 @@ import {
   parseManifestDocument,
 } from '../oci/index.ts'
 import { abortable, bytesSource, type OperationOptions, readAllBytes, verified, verifyBytes } from '../stream/index.ts'
-import { checkReplaceable } from './directory.ts'
-import { MAX_CONFIG_BYTES } from './docker-archive-source.ts'
+import { STANDARD_STREAM } from './archive-input.ts'
+import { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
+import { MAX_CONFIG_BYTES, openDockerArchiveSource } from './docker-archive-source.ts'
 import { dockerManifestBytes, synthesiseManifest } from './docker-manifest.ts'
 import { LayerQueue, layerName } from './layer-queue.ts'
 import { type DockerArchiveReference, formatTransportReference } from './reference-text.ts'
@@ -26,15 +27,10 @@ import type {
   CommitResult,
   DestinationContents,
   ImageDestination,
+  ImageSource,
   ManifestContent,
   PutOutcome,
 } from './transport.ts'
-
-/** Options of {@link openDockerArchiveDestination}. */
-export interface DockerArchiveDestinationOptions {
-  /** Where layers wait for their turn. @default the system's temporary directory */
-  readonly workdir?: string | undefined
-}
 
 /**
  * Opens `docker-archive:FILE` for writing. It holds one image; the file is made anew and replaces an old one at the
@@ -45,7 +41,7 @@ export interface DockerArchiveDestinationOptions {
  */
 export async function openDockerArchiveDestination(
   reference: DockerArchiveReference,
-  options: DockerArchiveDestinationOptions = {},
+  options: ArchiveOutputOptions = {},
 ): Promise<ImageDestination> {
   const { pick } = reference
   if (pick?.kind === 'position') {
@@ -54,14 +50,15 @@ export async function openDockerArchiveDestination(
       hint: 'A docker archive is written with a name, or none',
     })
   }
-  await checkReplaceable(reference.path)
+  const writer = new TarWriter(reference.path, await archiveOutput(reference.path, options))
   const repoTags = pick === undefined ? [] : [pick.name]
-  return new DockerArchiveDestination(reference, repoTags, new TarWriter(reference.path), options.workdir)
+  return new DockerArchiveDestination(reference, repoTags, writer, options.workdir)
 }
 
 class DockerArchiveDestination implements ImageDestination {
   readonly reference: string
   readonly layerForm = 'plain'
+  readonly #path: string
   readonly #repoTags: readonly string[]
   readonly #writer: TarWriter
   readonly #layers: LayerQueue
@@ -75,6 +72,7 @@ class DockerArchiveDestination implements ImageDestination {
     workdir: string | undefined,
   ) {
     this.reference = formatTransportReference(reference)
+    this.#path = reference.path
     this.#repoTags = repoTags
     this.#writer = writer
     this.#layers = new LayerQueue(writer, workdir)
@@ -142,13 +140,19 @@ class DockerArchiveDestination implements ImageDestination {
     const image = { config: configName, repoTags: this.#repoTags, layers: config.diffIds.map(layerName) }
     await this.#writer.append('manifest.json', bytesSource(dockerManifestBytes(image)))
     options.signal?.throwIfAborted()
-    await this.#writer.commit()
+    await this.#writer.commit(options)
     return { digest: synthesiseManifest(config.bytes, layers).descriptor.digest }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#layers[Symbol.asyncDispose]()
     await this.#writer[Symbol.asyncDispose]()
+  }
+
+  async reopen(): Promise<ImageSource | undefined> {
+    return this.#path === STANDARD_STREAM
+      ? undefined
+      : openDockerArchiveSource({ transport: 'docker-archive', path: this.#path })
   }
 
   #checkManifest({ descriptor, bytes }: ManifestContent): Manifest {

@@ -1,5 +1,5 @@
 import { TareError } from '../errors/index.ts'
-import { decompress, detectCompression, DETECTION_BYTES } from '../compress/index.ts'
+import { CorruptStreamError, decompress, detectCompression, DETECTION_BYTES } from '../compress/index.ts'
 import {
   type Descriptor,
   type DiffId,
@@ -21,6 +21,7 @@ import {
   verifyBytes,
 } from '../stream/index.ts'
 import { type DockerArchiveImage, parseDockerManifest, type PlainLayer, synthesiseManifest } from './docker-manifest.ts'
+import { checkSuspect } from './incomplete-archive.ts'
 import { MAX_INDEX_BYTES } from './layout-index.ts'
 import { readNamedFile } from './named-files.ts'
 import { type DockerArchiveReference, formatTransportReference } from './reference-text.ts'
@@ -92,8 +93,18 @@ class DockerArchiveSource implements ImageSource {
       if (digestOf(config) === descriptor.digest) return bytesSource(config.subarray(offset))
       throw this.#absent(descriptor.digest)
     }
-    if (!layer.isCompressed) return abortable(this.#files.open(layer.name, offset), options.signal)
-    return this.#decompressed(layer, offset, options.signal)
+    const open = (offset: number): ByteSource =>
+      layer.isCompressed
+        ? this.#decompressed(layer, offset, options.signal)
+        : abortable(this.#files.open(layer.name, offset), options.signal)
+    const reason = await this.#files.whyIncomplete(layer.name)
+    if (reason !== undefined) await checkSuspect(open(0), { digest: layer.diffId }, reason)
+    return open(offset)
+  }
+
+  async hasBlob(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
+    const { config, layers } = await this.#load(options)
+    return layers.has(descriptor.digest) || digestOf(config) === descriptor.digest
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -130,6 +141,8 @@ class DockerArchiveSource implements ImageSource {
     const bytes = await readNamedFile(this.#files, 'manifest.json', MAX_INDEX_BYTES, this.reference)
     if (bytes !== undefined) return parseDockerManifest(bytes, this.reference)
     const isLayout = (await this.#files.sizeOf('index.json')) !== undefined
+    const reason = isLayout ? undefined : await this.#files.whyIncomplete('manifest.json')
+    if (reason !== undefined) throw reason
     throw new TareError('INVALID_ARCHIVE', `${this.reference} is not a docker archive: it has no manifest.json`, {
       hint: isLayout ? `It has an index.json: try oci-archive:${this.#path}` : undefined,
     })
@@ -137,7 +150,7 @@ class DockerArchiveSource implements ImageSource {
 
   async #config(image: DockerArchiveImage): Promise<Uint8Array> {
     const config = await readNamedFile(this.#files, image.config, MAX_CONFIG_BYTES, this.reference)
-    if (config === undefined) throw new TareError('BLOB_NOT_FOUND', `${this.reference} has no config ${image.config}`)
+    if (config === undefined) throw await this.#lacks(`config ${image.config}`, image.config)
     // Everything else hangs on the config, and nothing but its name says what it should be.
     const named = /(?:^|\/)(?:sha256:)?([0-9a-f]{64})(?:\.json)?$/.exec(image.config)?.[1]
     if (named !== undefined) verifyBytes(config, { digest: `sha256:${named}` }, `config of ${this.reference}`)
@@ -170,13 +183,22 @@ class DockerArchiveSource implements ImageSource {
 
   async #layerFile(diffId: DiffId, name: string, signal: AbortSignal): Promise<LayerFile> {
     const storedBytes = await this.#files.sizeOf(name)
-    if (storedBytes === undefined) throw new TareError('BLOB_NOT_FOUND', `${this.reference} has no layer ${name}`)
+    if (storedBytes === undefined) throw await this.#lacks(`layer ${name}`, name)
     const head = await readAllBytes(sliceSource(this.#files.open(name), 0, DETECTION_BYTES), DETECTION_BYTES, name)
     if (detectCompression(head) === 'none') return { diffId, name, sizeBytes: storedBytes, isCompressed: false }
     let sizeBytes = 0
     const { source } = await decompress(abortable(this.#files.open(name), signal))
-    for await (const chunk of source) sizeBytes += chunk.length
+    try {
+      for await (const chunk of source) sizeBytes += chunk.length
+    } catch (error) {
+      throw (error instanceof CorruptStreamError ? await this.#files.whyIncomplete(name) : undefined) ?? error
+    }
     return { diffId, name, sizeBytes, isCompressed: true }
+  }
+
+  async #lacks(what: string, name: string): Promise<TareError> {
+    const reason = await this.#files.whyIncomplete(name)
+    return reason ?? new TareError('BLOB_NOT_FOUND', `${this.reference} has no ${what}`)
   }
 
   #absent(digest: Digest): TareError {

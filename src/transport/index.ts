@@ -1,7 +1,12 @@
-/** Transports: from a reference to where an image is read or written. */
+/** Transports: from a reference to where an image is read or written; and the files of archives. */
+export { isArchivePresent, STANDARD_STREAM } from './archive-input.ts'
+export { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
 export { makeDirectories } from './directory.ts'
 export { type HeldLock, withFileLock } from './file-lock.ts'
+export { layoutBlobPath } from './layout-source.ts'
+export { type NamedFiles, readNamedFile } from './named-files.ts'
 export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
+export { archiveSourceIn } from './oci-archive.ts'
 export { openVerifiedBlob } from './open-verified.ts'
 export {
   type DirectoryReference,
@@ -17,6 +22,8 @@ export {
   type TransportName,
   type TransportReference,
 } from './reference-text.ts'
+export { TarArchive, type TarArchiveOptions } from './tar-archive.ts'
+export { type TarRegion, TarWriter } from './tar-writer.ts'
 export {
   type BlobOpener,
   type CommitResult,

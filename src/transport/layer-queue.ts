@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import { TareError } from '../errors/index.ts'
 import { type DiffId, digestHex } from '../oci/index.ts'
 import { type ByteSource, Mutex, SpoolDirectory, type SpoolFile } from '../stream/index.ts'
@@ -56,7 +55,7 @@ export class LayerQueue implements AsyncDisposable {
         if (file === undefined) return
         await this.#append(next, file.read())
         this.#waiting.delete(next)
-        await rm(file.path, { force: true })
+        await file.remove()
       }
     })
   }

@@ -30,6 +30,18 @@ suite('pickEntry()', () => {
     assert.equal(pickEntry(indexOf(one, { ...one, annotations: { [REF_NAME]: 'again' } }), undefined, 'x'), one)
   })
 
+  test('passes over signatures where nothing is picked, unless there is nothing else', () => {
+    const signature = { ...entry('signature'), artifactType: 'application/vnd.dev.sigstore.bundle.v0.3+json' }
+    assert.equal(pickEntry(indexOf(signature, one), undefined, 'x'), one)
+    assert.equal(pickEntry(indexOf(signature), undefined, 'x'), signature)
+    assert.equal(pickEntry(indexOf(one, signature), { kind: 'position', position: 1 }, 'x'), signature)
+    const other = { ...entry('other'), artifactType: 'application/vnd.example' }
+    assert.throws(
+      () => pickEntry(indexOf(one, other), undefined, 'x'),
+      (error) => hasErrorCode(error, 'AMBIGUOUS_IMAGE'),
+    )
+  })
+
   test('lists names, digests and positions where several could be meant', () => {
     assert.throws(
       () => pickEntry(indexOf(one, two), undefined, 'x'),

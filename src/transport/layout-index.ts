@@ -7,6 +7,9 @@ export const REF_NAME_ANNOTATION = 'org.opencontainers.image.ref.name'
 /** The full image name, as containerd and Docker write it beside the tag alone. */
 const CONTAINERD_NAME_ANNOTATION = 'io.containerd.image.name'
 
+/** What the artifact types of sigstore bundles begin with. */
+const SIGNATURE_TYPE_PREFIX = 'application/vnd.dev.sigstore.bundle'
+
 /** An `index.json` or `manifest.json` larger than this is refused. */
 export const MAX_INDEX_BYTES: number = 8 * 1024 * 1024
 
@@ -55,7 +58,8 @@ function layoutVersion(bytes: Uint8Array): string | undefined {
 }
 
 /**
- * Picks the entry of an index that is meant. Without a pick the only entry is taken; entries of equal digest are one.
+ * Picks the entry of an index that is meant. Without a pick the only entry is taken; entries of equal digest are one,
+ * and signatures of others do not count.
  *
  * @returns undefined when a digest is no entry; it may still be a member of one
  * @throws {TareError} `NOT_FOUND`, `AMBIGUOUS_IMAGE` with the entries there are
@@ -75,10 +79,16 @@ export function pickEntry(index: ImageIndex, pick: ImagePick | undefined, where:
         throw new TareError('NOT_FOUND', `${where} has no image named ${pick.name}`, { hint: listing(entries) })
       })
     case undefined:
-      return only(entries, `${where} has several images`, () => {
+      return only(withoutSignatures(entries), `${where} has several images`, () => {
         throw new TareError('NOT_FOUND', `${where} has no image`)
       })
   }
+}
+
+/** A signature lies in a layout as a further entry, beside what it signs; alone it may be meant itself. */
+function withoutSignatures(entries: readonly Descriptor[]): readonly Descriptor[] {
+  const others = entries.filter((entry) => entry.artifactType?.startsWith(SIGNATURE_TYPE_PREFIX) !== true)
+  return others.length === 0 ? entries : others
 }
 
 /** Entries of a name: tags first, so that a full name never hides one. */

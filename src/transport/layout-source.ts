@@ -1,4 +1,4 @@
-import { TareError } from '../errors/index.ts'
+import { isTareError, TareError } from '../errors/index.ts'
 import {
   bareDescriptor,
   type Descriptor,
@@ -6,13 +6,25 @@ import {
   digestAlgorithm,
   digestHex,
   type ImageIndex,
+  isManifestType,
+  type ManifestDocument,
   parseManifestDocument,
 } from '../oci/index.ts'
-import { abortable, type ByteSource, type OperationOptions, verifyBytes } from '../stream/index.ts'
+import {
+  abortable,
+  type ByteSource,
+  type ExpectedContent,
+  type OperationOptions,
+  verifyBytes,
+} from '../stream/index.ts'
+import { checkSuspect } from './incomplete-archive.ts'
 import { checkLayoutFile, MAX_INDEX_BYTES, parseLayoutIndex, pickEntry } from './layout-index.ts'
 import { type NamedFiles, readNamedFile } from './named-files.ts'
 import { formatTransportReference, type LayoutReference } from './reference-text.ts'
 import { type ImageSource, MAX_MANIFEST_BYTES, type ManifestContent, type OpenBlobOptions } from './transport.ts'
+
+/** Entries of a layout that are looked into for referrers. */
+const MAX_REFERRER_READS = 1000
 
 /** Path of a blob in a layout. */
 export function layoutBlobPath(digest: Digest): string {
@@ -46,16 +58,51 @@ export class LayoutSource implements ImageSource {
   async readManifest(descriptor: Descriptor, options: OperationOptions = {}): Promise<Uint8Array> {
     options.signal?.throwIfAborted()
     const bytes = await this.#manifestBytes(descriptor.digest)
-    if (bytes === undefined) throw this.#absent(descriptor.digest)
-    verifyBytes(bytes, descriptor, `manifest ${descriptor.digest} of ${this.reference}`)
+    if (bytes === undefined) throw await this.#absent(descriptor.digest)
+    await this.#verify(bytes, descriptor)
     return bytes
   }
 
   async openBlob(descriptor: Descriptor, options: OpenBlobOptions = {}): Promise<ByteSource> {
     options.signal?.throwIfAborted()
     const name = layoutBlobPath(descriptor.digest)
-    if ((await this.#files.sizeOf(name)) === undefined) throw this.#absent(descriptor.digest)
-    return abortable(this.#files.open(name, options.offset), options.signal)
+    if ((await this.#files.sizeOf(name)) === undefined) throw await this.#absent(descriptor.digest)
+    const open = (offset?: number): ByteSource => abortable(this.#files.open(name, offset), options.signal)
+    const reason = await this.#files.whyIncomplete?.(name)
+    if (reason !== undefined) await checkSuspect(open(), descriptor, reason)
+    return open(options.offset)
+  }
+
+  async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
+    return (await this.#files.sizeOf(layoutBlobPath(digest))) === size
+  }
+
+  /** Referrers are entries of `index.json`; whether one refers to `digest` is in its manifest. */
+  async referrers(digest: Digest, options: OperationOptions = {}): Promise<readonly Descriptor[]> {
+    const found: Descriptor[] = []
+    const entries = (await this.#index()).manifests.filter((entry) => isManifestType(entry.mediaType))
+    for (const entry of entries.slice(0, MAX_REFERRER_READS)) {
+      const manifest = await this.#readEntry(entry, options)
+      if (manifest?.kind !== 'manifest' || manifest.subject?.digest !== digest) continue
+      const { artifactType, annotations } = manifest
+      found.push({
+        ...bareDescriptor(entry),
+        ...(artifactType === undefined ? {} : { artifactType }),
+        ...(annotations === undefined ? {} : { annotations }),
+      })
+    }
+    return found
+  }
+
+  /** An entry that is absent or broken is nobody's referrer, and no reason to fail for one who looks for others. */
+  async #readEntry(entry: Descriptor, options: OperationOptions): Promise<ManifestDocument | undefined> {
+    try {
+      const bytes = await this.readManifest(entry, options)
+      return parseManifestDocument(bytes, { subject: `manifest ${entry.digest}`, mediaType: entry.mediaType })
+    } catch (error) {
+      if (!isTareError(error) || error.category === 'environment') throw error
+      return undefined
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -68,6 +115,8 @@ export class LayoutSource implements ImageSource {
     const index = await readNamedFile(this.#files, 'index.json', MAX_INDEX_BYTES, this.reference)
     if (index !== undefined) return parseLayoutIndex(index, this.reference)
     const isOther = (await this.#files.sizeOf('manifest.json')) !== undefined
+    const reason = isOther ? undefined : await this.#files.whyIncomplete?.('index.json')
+    if (reason !== undefined) throw reason
     throw new TareError('INVALID_ARCHIVE', `${this.reference} is not an OCI layout: it has no index.json`, {
       hint: isOther ? `It has a manifest.json: try ${this.#otherwise}` : undefined,
     })
@@ -77,7 +126,7 @@ export class LayoutSource implements ImageSource {
   async #member(digest: Digest): Promise<ManifestContent> {
     const bytes = await this.#manifestBytes(digest)
     if (bytes === undefined) throw new TareError('NOT_FOUND', `${this.reference} does not exist`)
-    verifyBytes(bytes, { digest }, `manifest ${digest} of ${this.reference}`)
+    await this.#verify(bytes, { digest })
     const { mediaType } = parseManifestDocument(bytes, { subject: `manifest ${digest}` })
     return { descriptor: bareDescriptor({ mediaType, digest, size: bytes.length }), bytes }
   }
@@ -86,7 +135,16 @@ export class LayoutSource implements ImageSource {
     return readNamedFile(this.#files, layoutBlobPath(digest), MAX_MANIFEST_BYTES, this.reference)
   }
 
-  #absent(digest: Digest): TareError {
-    return new TareError('BLOB_NOT_FOUND', `${this.reference} has no blob ${digest}`)
+  async #verify(bytes: Uint8Array, expected: ExpectedContent): Promise<void> {
+    try {
+      verifyBytes(bytes, expected, `manifest ${expected.digest} of ${this.reference}`)
+    } catch (error) {
+      throw (await this.#files.whyIncomplete?.(layoutBlobPath(expected.digest))) ?? error
+    }
+  }
+
+  async #absent(digest: Digest): Promise<TareError> {
+    const reason = await this.#files.whyIncomplete?.(layoutBlobPath(digest))
+    return reason ?? new TareError('BLOB_NOT_FOUND', `${this.reference} has no blob ${digest}`)
   }
 }

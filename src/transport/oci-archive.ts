@@ -8,9 +8,11 @@ import {
   verified,
   verifyBytes,
 } from '../stream/index.ts'
-import { checkReplaceable } from './directory.ts'
+import { STANDARD_STREAM } from './archive-input.ts'
+import { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
 import { destinationName, LAYOUT_FILE_CONTENT, updatedLayoutIndex } from './layout-index.ts'
 import { LayoutSource, layoutBlobPath } from './layout-source.ts'
+import type { NamedFiles } from './named-files.ts'
 import { formatTransportReference, type LayoutReference } from './reference-text.ts'
 import { TarArchive, type TarArchiveOptions } from './tar-archive.ts'
 import { type TarRegion, TarWriter } from './tar-writer.ts'
@@ -34,25 +36,36 @@ export async function openArchiveSource(
   reference: LayoutReference,
   options: TarArchiveOptions = {},
 ): Promise<ImageSource> {
-  const files = await TarArchive.open(reference.path, { ...options, otherwise: `oci:${reference.path}` })
+  return archiveSourceIn(
+    reference,
+    await TarArchive.open(reference.path, { ...options, otherwise: `oci:${reference.path}` }),
+  )
+}
+
+/** An image of a layout in files that are open. @param files - disposed with the source */
+export function archiveSourceIn(reference: LayoutReference, files: NamedFiles): ImageSource {
   return new LayoutSource(reference, files, `docker-archive:${reference.path}`)
 }
 
 /**
- * Opens `oci-archive:FILE` for writing. The file is made anew and replaces an old one at the commit. Its bytes are the
- * same for the same contents and name: entries are in the order of `prepare`, with the root first and blobs last.
+ * Opens `oci-archive:FILE` for writing. The file, or its volumes, are made anew and replace old ones at the commit. Its
+ * bytes are the same for the same contents and name: entries are in the order of `prepare`, with the root first and blobs last.
  *
  * @throws {TareError} `INVALID_REFERENCE`, `DESTINATION_EXISTS` for a directory or a device, `FILE_ACCESS`
  */
-export async function openArchiveDestination(reference: LayoutReference): Promise<ImageDestination> {
+export async function openArchiveDestination(
+  reference: LayoutReference,
+  options: ArchiveOutputOptions = {},
+): Promise<ImageDestination> {
   const name = destinationName(reference.pick, formatTransportReference(reference))
-  await checkReplaceable(reference.path)
-  return new ArchiveDestination(reference, name, new TarWriter(reference.path))
+  const createFile = await archiveOutput(reference.path, options)
+  return new ArchiveDestination(reference, name, new TarWriter(reference.path, createFile))
 }
 
 class ArchiveDestination implements ImageDestination {
   readonly reference: string
   readonly layerForm = 'stored'
+  readonly #path: string
   readonly #name: string | undefined
   readonly #writer: TarWriter
   readonly #regions = new Map<string, TarRegion>()
@@ -61,6 +74,7 @@ class ArchiveDestination implements ImageDestination {
 
   constructor(reference: LayoutReference, name: string | undefined, writer: TarWriter) {
     this.reference = formatTransportReference(reference)
+    this.#path = reference.path
     this.#name = name
     this.#writer = writer
   }
@@ -116,8 +130,14 @@ class ArchiveDestination implements ImageDestination {
       throw new TareError('INTERNAL', `${this.reference}: root ${root.descriptor.digest} was never put`)
     }
     await this.#place('index.json', bytesSource(updatedLayoutIndex(undefined, root.descriptor, this.#name)))
-    await this.#writer.commit()
+    await this.#writer.commit(options)
     return { digest: root.descriptor.digest }
+  }
+
+  async reopen(): Promise<ImageSource | undefined> {
+    return this.#path === STANDARD_STREAM
+      ? undefined
+      : openArchiveSource({ transport: 'oci-archive', path: this.#path })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

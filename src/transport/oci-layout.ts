@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TareError } from '../errors/index.ts'
-import { type Descriptor, digestAlgorithm } from '../oci/index.ts'
+import { type Descriptor, type Digest, digestAlgorithm } from '../oci/index.ts'
 import {
   abortable,
   AtomicFile,
@@ -162,6 +162,12 @@ class LayoutDestination implements ImageDestination {
     )
     this.#committed = true
     return { digest: root.descriptor.digest }
+  }
+
+  reopen(digest: Digest): Promise<ImageSource> {
+    const pick =
+      this.#name === undefined ? ({ kind: 'digest', digest } as const) : ({ kind: 'name', name: this.#name } as const)
+    return openLayoutSource({ transport: 'oci', path: this.#path, pick })
   }
 
   /** Without a commit: removes a layout that was made here and got no blob. Blobs stay, for the next attempt. */

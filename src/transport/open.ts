@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { hasErrorCode, type TareError } from '../errors/index.ts'
+import { hasErrorCode, TareError } from '../errors/index.ts'
 import { openDirectoryDestination, openDirectorySource } from './dir.ts'
 import { openDockerArchiveDestination } from './docker-archive-destination.ts'
 import { openDockerArchiveSource } from './docker-archive-source.ts'
@@ -7,12 +7,15 @@ import { openArchiveDestination, openArchiveSource } from './oci-archive.ts'
 import { openLayoutDestination, openLayoutSource } from './oci-layout.ts'
 import {
   bareReference,
+  formatTransportReference,
   hasTransportPrefix,
   parseTransportReference,
   type TransportReference,
 } from './reference-text.ts'
 import type { RegistryTransportOptions } from './registry.ts'
-import type { OperationOptions } from '../stream/index.ts'
+import type { Digest } from '../oci/index.ts'
+import type { ByteSource, OperationOptions } from '../stream/index.ts'
+import { volumePath } from '../volumes/index.ts'
 import { TarArchive } from './tar-archive.ts'
 import type { ImageDestination, ImageSource } from './transport.ts'
 
@@ -22,6 +25,14 @@ export interface OpenContext extends OperationOptions {
   readonly workdir?: string | undefined
   /** Replaces what a `dir:` holds, and makes a layout of a directory with other files. @default false */
   readonly force?: boolean | undefined
+  /** An image that a `dir:` may hold already, complete: a run that was cut off comes by again. */
+  readonly mayHold?: Digest | undefined
+  /** Archives are written as volumes of this many bytes. */
+  readonly volumeBytes?: number | undefined
+  /** Begins to read what an archive named `-` stands for as a source. Left out, there is none. */
+  readonly standardInput?: (() => ByteSource) | undefined
+  /** Gets an archive that is written to `-`, once it is finished. Left out, there is none. */
+  readonly standardOutput?: ((archive: ByteSource) => Promise<void>) | undefined
   /** For `docker://` only. */
   readonly registry?: RegistryTransportOptions | undefined
 }
@@ -66,6 +77,12 @@ export async function openDestination(
 ): Promise<ImageDestination> {
   context.signal?.throwIfAborted()
   const parsed = typeof reference === 'string' ? await parseReferenceOnDisk(reference) : reference
+  const isArchive = parsed.transport === 'oci-archive' || parsed.transport === 'docker-archive'
+  if (context.volumeBytes !== undefined && !isArchive) {
+    throw new TareError('INVALID_ARGUMENT', `${formatTransportReference(parsed)} is not written in volumes`, {
+      hint: 'Only oci-archive: and docker-archive: can be split',
+    })
+  }
   switch (parsed.transport) {
     case 'docker': {
       const { registryDestination } = await import('./registry.ts')
@@ -74,7 +91,7 @@ export async function openDestination(
     case 'oci':
       return openLayoutDestination(parsed, context)
     case 'oci-archive':
-      return openArchiveDestination(parsed)
+      return openArchiveDestination(parsed, context)
     case 'docker-archive':
       return openDockerArchiveDestination(parsed, context)
     case 'dir':
@@ -90,11 +107,16 @@ export async function openDestination(
  */
 export async function parseReferenceOnDisk(text: string): Promise<TransportReference> {
   try {
-    return parseTransportReference(text, { exists: (path) => kindOf(path) !== 'absent' })
+    return parseTransportReference(text, { exists: isThere })
   } catch (error) {
     if (!hasErrorCode(error, 'UNKNOWN_TRANSPORT') || hasTransportPrefix(text)) throw error
     throw await withBetterHint(text, error)
   }
+}
+
+/** As a file, a directory, or in volumes. */
+function isThere(path: string): boolean {
+  return kindOf(path) !== 'absent' || kindOf(volumePath(path, 1, 3)) === 'file'
 }
 
 async function withBetterHint(text: string, error: TareError): Promise<TareError> {

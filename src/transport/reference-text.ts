@@ -253,7 +253,7 @@ export function bareReference(text: string, likely: string): TareError {
 /** What the look of a bare path or name says about its transport. */
 export function likelyPrefixOfText(text: string): string {
   if (/^https?:\/\//.test(text)) return 'docker://'
-  if (/\.(?:tar|tgz|tzst|tare)(?:\.[a-z0-9]+)?(?::[^/]*)?$/i.test(text)) return 'oci-archive:'
+  if (text === '-' || /\.(?:tar|tgz|tzst|tare)(?:\.[a-z0-9]+)?(?::[^/]*)?$/i.test(text)) return 'oci-archive:'
   if (/^[./~]/.test(text) || text.endsWith('/')) return 'oci:'
   return 'docker://'
 }

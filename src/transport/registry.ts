@@ -1,6 +1,7 @@
 import { hasErrorCode, TareError } from '../errors/index.ts'
 import {
   type Descriptor,
+  type Digest,
   formatReference,
   isSchema1Type,
   parseManifestDocument,
@@ -50,6 +51,7 @@ abstract class RegistryEnd implements AsyncDisposable {
   readonly layerForm = 'stored'
   readonly reference: string
   readonly repository: RepositoryName
+  protected readonly client: RegistryClient
   protected readonly remote: RepositoryClient
   readonly #ownClient: RegistryClient | undefined
 
@@ -58,6 +60,7 @@ abstract class RegistryEnd implements AsyncDisposable {
     this.repository = { registry: reference.registry, repository: reference.repository }
     const client = options.client ?? new RegistryClient(reference.registry, options)
     this.#ownClient = options.client === undefined ? client : undefined
+    this.client = client
     this.remote = client.repository(reference.repository, actions)
   }
 
@@ -92,16 +95,24 @@ class RegistrySource extends RegistryEnd implements ImageSource {
   openBlob(descriptor: Descriptor, options: OpenBlobOptions = {}): Promise<ByteSource> {
     return this.remote.openBlob(descriptor, { ...pick(options), offset: options.offset })
   }
+
+  hasBlob(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
+    return this.remote.hasBlob(descriptor, pick(options))
+  }
+
+  referrers(digest: Digest, options: OperationOptions = {}): Promise<readonly Descriptor[]> {
+    return this.remote.referrers(digest, pick(options))
+  }
 }
 
 class RegistryDestination extends RegistryEnd implements ImageDestination {
   readonly #parsed: Reference
-  readonly #chunkBytes: number | undefined
+  readonly #options: RegistryTransportOptions
 
   constructor(reference: Reference, options: RegistryTransportOptions) {
     super(reference, ['pull', 'push'], options)
     this.#parsed = reference
-    this.#chunkBytes = options.chunkBytes
+    this.#options = options
   }
 
   checkManifestType(mediaType: string): void {
@@ -120,7 +131,11 @@ class RegistryDestination extends RegistryEnd implements ImageDestination {
 
   putBlob(descriptor: Descriptor, open: BlobOpener, options: PutBlobOptions = {}): Promise<PutOutcome> {
     const { mountFrom } = options
-    return this.remote.uploadBlob(descriptor, open, { ...pick(options), mountFrom, chunkBytes: this.#chunkBytes })
+    return this.remote.uploadBlob(descriptor, open, {
+      ...pick(options),
+      mountFrom,
+      chunkBytes: this.#options.chunkBytes,
+    })
   }
 
   async hasManifest(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
@@ -136,6 +151,12 @@ class RegistryDestination extends RegistryEnd implements ImageDestination {
     this.#checkRoot(root)
     await this.#put(this.#parsed.tag ?? root.descriptor.digest, root, options)
     return { digest: root.descriptor.digest }
+  }
+
+  async reopen(digest: Digest): Promise<ImageSource> {
+    const { tag } = this.#parsed
+    const reference = { ...this.#parsed, ...(tag === undefined ? { digest } : { digest: undefined }) }
+    return new RegistrySource(reference, { ...this.#options, client: this.client })
   }
 
   #checkRoot(root: ManifestContent): void {

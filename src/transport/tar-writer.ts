@@ -1,15 +1,14 @@
-import { basename, dirname } from 'node:path'
-import { fileError, TareError } from '../errors/index.ts'
+import { dirname } from 'node:path'
+import { TareError } from '../errors/index.ts'
 import {
-  AtomicFile,
   type ByteSource,
   bytesSource,
   exactly,
   Mutex,
-  removeAbandoned,
-  tokenOfTemporary,
-  writeAt,
+  type OperationOptions,
+  type OutputFile,
 } from '../stream/index.ts'
+import { createWholeFile, type OutputFactory } from './archive-output.ts'
 import { makeDirectories, removeEmpty } from './directory.ts'
 import { BLOCK_BYTES, paddingLength, TAR_TRAILER, tarHeader, tarPadding } from '../tar/index.ts'
 
@@ -32,13 +31,19 @@ export class TarWriter implements AsyncDisposable {
   #endOffset = 0
   #isReserving = true
 
-  #file: Promise<AtomicFile> | undefined
+  readonly #createFile: OutputFactory
+  #file: Promise<OutputFile> | undefined
   /** Directories that had to be made, the deepest first. */
   #made: readonly string[] = []
 
-  /** Nothing is made before the first write. */
-  constructor(path: string) {
+  /**
+   * Nothing is made before the first write.
+   *
+   * @param createFile - makes what is written to; one file when left out
+   */
+  constructor(path: string, createFile: OutputFactory = createWholeFile) {
     this.#path = path
+    this.#createFile = createFile
   }
 
   /** Adds a directory entry. Comes before anything is appended. */
@@ -80,16 +85,14 @@ export class TarWriter implements AsyncDisposable {
   }
 
   /** Ends the archive and makes it visible, in place of a file that had its name. */
-  async commit(): Promise<void> {
+  async commit(options: OperationOptions = {}): Promise<void> {
     const [missing] = this.#unfilled
     if (missing !== undefined) throw new TareError('INTERNAL', `${missing.name} was announced but never written`)
     await this.#write(this.#endOffset, bytesSource(TAR_TRAILER))
     // A file whose appending failed may have left bytes behind the end.
     const file = await this.#open()
-    await file.handle.truncate(this.#endOffset + TAR_TRAILER.length).catch((error: unknown) => {
-      throw fileError(this.#path, 'write', error)
-    })
-    await file.commit()
+    await file.truncate(this.#endOffset + TAR_TRAILER.length)
+    await file.commit(options)
     this.#made = []
   }
 
@@ -112,18 +115,17 @@ export class TarWriter implements AsyncDisposable {
   }
 
   async #write(position: number, source: ByteSource): Promise<number> {
-    return writeAt((await this.#open()).handle, this.#path, position, source)
+    return (await this.#open()).write(position, source)
   }
 
-  #open(): Promise<AtomicFile> {
+  #open(): Promise<OutputFile> {
     this.#file ??= this.#create()
     return this.#file
   }
 
-  async #create(): Promise<AtomicFile> {
+  async #create(): Promise<OutputFile> {
     this.#made = await makeDirectories(dirname(this.#path))
-    await removeAbandoned(dirname(this.#path), (name) => tokenOfTemporary(name, basename(this.#path)))
-    return AtomicFile.create(this.#path)
+    return this.#createFile(this.#path)
   }
 }
 

@@ -55,9 +55,21 @@ export interface ImageSource extends AsyncDisposable {
    */
   openBlob(descriptor: Descriptor, options?: OpenBlobOptions): Promise<ByteSource>
   /**
+   * Whether the source holds a config or layer, as far as can be told without reading it. Absent where a manifest that
+   * was read vouches for its blobs.
+   */
+  hasBlob?(descriptor: Descriptor, options?: OperationOptions): Promise<boolean>
+  /**
    * The plain tar of a layer, where the source has it nearer at hand than the compressed blob. Bytes are not verified.
    */
   openPlainLayer?(descriptor: Descriptor, options?: OperationOptions): Promise<ByteSource>
+  /**
+   * Artifacts that name `digest` as their subject, such as signatures; only where referrers are kept. Nothing of it is
+   * proven, and the list may hold artifacts that only seem to refer.
+   *
+   * @throws {TareError} `AUTH_REQUIRED`, `INVALID_DOCUMENT`, …
+   */
+  referrers?(digest: Digest, options?: OperationOptions): Promise<readonly Descriptor[]>
 }
 
 /** Starts a read from the beginning; called again when a write has to start over. */
@@ -118,6 +130,13 @@ export interface ImageDestination extends AsyncDisposable {
    * @returns what the reference now points at: digest and the name it was given
    */
   commit(root: ManifestContent, options?: OperationOptions): Promise<CommitResult>
+  /**
+   * Opens what was committed, to be read back: by its name where it has one, so that the name is proven too. Undefined
+   * where it can't be read any more: it went to standard output.
+   *
+   * @param digest - what the commit gave
+   */
+  reopen(digest: Digest, options?: OperationOptions): Promise<ImageSource | undefined>
 }
 
 /** What is about to be written to a destination. */

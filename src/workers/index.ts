@@ -12,4 +12,4 @@ export type {
   TrialResult,
 } from './kernel-runner.ts'
 export { createThreadRunner, type ThreadRunnerOptions } from './thread-runner.ts'
-export { fittingThreads, threadsWithin } from './threads-within.ts'
+export { fittingThreads, memoryOfThreads, threadsWithin } from './threads-within.ts'

@@ -11,6 +11,11 @@ const WORKER_BYTES: number =
   codecMemoryBytes(LARGEST_JOB.referenceBytes, LARGEST_JOB.targetBytes) +
   2 * (LARGEST_JOB.referenceBytes + LARGEST_JOB.targetBytes)
 
+/** Memory that a run with some codec threads takes at most, in bytes. */
+export function memoryOfThreads(threads: number): number {
+  return BASE_BYTES + threads * WORKER_BYTES
+}
+
 /** How many codec threads fit into some memory: perhaps none. */
 export function fittingThreads(memoryBytes: number): number {
   return Math.max(0, Math.floor((memoryBytes - BASE_BYTES) / WORKER_BYTES))

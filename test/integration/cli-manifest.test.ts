@@ -4,15 +4,14 @@ import { once } from 'node:events'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { startRegistry } from '../../src/registry/index.ts'
-import { type Ended, runInProcess } from '../support/command-line.ts'
+import { runInProcess } from '../support/command-line.ts'
 import { fixture } from '../support/fixtures.ts'
 import { tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
-import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
+import { type Ended, TARE_MAIN } from '../support/run-tare.ts'
+import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const MULTI = `oci-archive:${fixture('images/app-multi-v2.oci.tar')}`
 const DOCKER = `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`
 const AMD64 = 'sha256:cb8632dd2a0bea761d652029124e650558a06b96bc26bcc14cf059e042a037bd'
@@ -23,14 +22,14 @@ const NO_TLS = '--tls-verify=false'
 
 /** Runs the tool with lists of its own. */
 function manifest(home: TemporaryDirectory, ...args: readonly string[]): Promise<Ended> {
-  const env = { XDG_CACHE_HOME: SCRATCH_CACHE, XDG_DATA_HOME: home.join('data') }
+  const env = { ...SCRATCH_ENVIRONMENT, XDG_DATA_HOME: home.join('data') }
   return runInProcess({ env, homeDirectory: home.path }, 'manifest', ...args)
 }
 
 /** The same in a process of its own. */
 function startManifest(home: TemporaryDirectory, ...args: readonly string[]): ChildProcess {
-  const env = { PATH: process.env['PATH'], XDG_CACHE_HOME: SCRATCH_CACHE, XDG_DATA_HOME: home.join('data') }
-  return spawn(process.execPath, [MAIN, 'manifest', ...args], { cwd: home.path, env, stdio: 'ignore' })
+  const env = { ...SCRATCH_ENVIRONMENT, XDG_DATA_HOME: home.join('data') }
+  return spawn(process.execPath, [TARE_MAIN, 'manifest', ...args], { cwd: home.path, env, stdio: 'ignore' })
 }
 
 /** Runs it, and makes sure that it went well. */

@@ -6,42 +6,31 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { fixture } from '../support/fixtures.ts'
 import { skipWithout } from '../support/peers.ts'
-import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
+import { type Ended, errorIn, resultIn, runTare, TARE_MAIN } from '../support/run-tare.ts'
+import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-const VERBS = ['copy', 'inspect', 'diff', 'apply', 'layer', 'manifest', 'completion', 'version']
-
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
+const VERBS = [
+  'copy',
+  'inspect',
+  'diff',
+  'apply',
+  'bundle',
+  'unbundle',
+  'verify',
+  'sign',
+  'layer',
+  'manifest',
+  'config',
+  'doctor',
+  'completion',
+  'version',
+]
 
 function tare(...args: readonly string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [MAIN, ...args],
-      { env: { XDG_CACHE_HOME: SCRATCH_CACHE } },
-      (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
-    )
-  })
-}
-
-function errorIn(stdout: string): Readonly<Record<string, unknown>> {
-  const envelope = JSON.parse(stdout) as { readonly schemaVersion: number; readonly error: Record<string, unknown> }
-  assert.equal(envelope.schemaVersion, 1)
-  return envelope.error
-}
-
-function resultIn(stdout: string): Readonly<Record<string, unknown>> {
-  const envelope = JSON.parse(stdout) as { readonly schemaVersion: number; readonly result: Record<string, unknown> }
-  assert.equal(envelope.schemaVersion, 1)
-  return envelope.result
+  return runTare(args)
 }
 
 test('tare --help lists every verb on stdout and succeeds', async () => {
@@ -101,7 +90,7 @@ for (const [what, args, code] of WRONG) {
     // `--raw --json` exclude each other too, so the envelope is asked for in front of the same words.
     const ended = await tare('--json', ...args)
     assert.equal(ended.code, 2)
-    const error = errorIn(ended.stdout)
+    const error = errorIn(ended)
     assert.equal(error['code'], code)
     assert.equal(error['category'], 'usage')
     assert.equal(typeof error['hint'], 'string')
@@ -110,8 +99,8 @@ for (const [what, args, code] of WRONG) {
 
 test('tare suggests the verb or flag that was likely meant', async () => {
   const [verb, flag] = await Promise.all([tare('aply', '--json'), tare('version', '--qiet', '--json')])
-  assert.match(String(errorIn(verb.stdout)['hint']), /apply/)
-  assert.match(String(errorIn(flag.stdout)['hint']), /--quiet/)
+  assert.match(String(errorIn(verb)['hint']), /apply/)
+  assert.match(String(errorIn(flag)['hint']), /--quiet/)
 })
 
 test('tare --verbose shows where an error comes from', async () => {
@@ -133,7 +122,7 @@ test('tare --progress json tells errors as events', async () => {
 })
 
 test('tare ends quietly when the reader of its output has gone', async () => {
-  const child = spawn(process.execPath, [MAIN, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [TARE_MAIN, '--help'], { stdio: ['ignore', 'pipe', 'pipe'] })
   child.stdout.destroy()
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
@@ -170,9 +159,9 @@ for (const [signal, exitCode] of [
     await using server = await silentServer()
     await mkdir(directory.join('work'))
     const args = ['copy', `docker://${server.address}/app:v1`, 'oci:layout', '--tls-verify=false', '--workdir', 'work']
-    const child = spawn(process.execPath, [MAIN, ...args, '--json'], {
+    const child = spawn(process.execPath, [TARE_MAIN, ...args, '--json'], {
       cwd: directory.path,
-      env: { ...process.env, XDG_CACHE_HOME: SCRATCH_CACHE },
+      env: { ...process.env, ...SCRATCH_ENVIRONMENT },
     })
     let stdout = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
@@ -180,7 +169,7 @@ for (const [signal, exitCode] of [
     child.kill(signal)
     const [code] = (await once(child, 'close')) as [number | null]
     assert.equal(code, exitCode)
-    assert.deepEqual([errorIn(stdout)['code'], errorIn(stdout)['signal']], ['INTERRUPTED', signal])
+    assert.deepEqual([errorIn({ stdout })['code'], errorIn({ stdout })['signal']], ['INTERRUPTED', signal])
     assert.deepEqual(await readdir(directory.path, { recursive: true }), ['work'])
   })
 }
@@ -191,17 +180,15 @@ test('tare copy, diff, inspect and apply keep the digest of a real image and rep
   assert.ok(v1 !== undefined && v2 !== undefined)
   const delta = directory.join('app.tare')
   const [, wanted] = await Promise.all([tare('diff', v1, v2, delta, '--json'), tare('inspect', v2, '--raw')])
-  const copied = resultIn((await tare('copy', v1, `oci:${directory.join('layout')}:v1`, '--json')).stdout)
-  const summary = resultIn((await tare('inspect', delta, '--json')).stdout)
+  const copied = resultIn(await tare('copy', v1, `oci:${directory.join('layout')}:v1`, '--json'))
+  const summary = resultIn(await tare('inspect', delta, '--json'))
   const applied = await tare('apply', delta, `oci:${directory.join('layout')}:v1`, `oci:${directory.join('layout')}:v2`)
   assert.equal(applied.code, 0, applied.stderr)
   const made = await tare('inspect', `oci:${directory.join('layout')}:v2`, '--raw')
   assert.equal(made.stdout, wanted.stdout)
   assert.equal(copied['writtenBytes'], 2_758_009)
-  assert.deepEqual(summary['target'], {
-    ...(summary['target'] as object),
-    digest: `sha256:${createHash('sha256').update(wanted.stdout).digest('hex')}`,
-  })
+  const [image] = summary['images'] as readonly { readonly target: { readonly digest: string } }[]
+  assert.equal(image?.target.digest, `sha256:${createHash('sha256').update(wanted.stdout).digest('hex')}`)
 })
 
 test('tare diff --dry-run and apply --dry-run write nothing', async () => {
@@ -219,7 +206,7 @@ test('tare diff --dry-run and apply --dry-run write nothing', async () => {
 test('tare inspect of a bare path that is not there names the image that may be meant', async () => {
   const { code, stdout } = await tare('inspect', 'debian:13', '--json')
   assert.equal(code, 3)
-  const error = errorIn(stdout)
+  const error = errorIn({ stdout })
   assert.equal(error['code'], 'FILE_NOT_FOUND')
   assert.match(String(error['hint']), /docker:\/\/debian:13/)
 })
@@ -280,8 +267,8 @@ test('tare inspect of a bare directory suggests the transport of what lies in it
   const path = directory.join('image')
   assert.equal((await tare('copy', `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`, `dir:${path}`)).code, 0)
   const ended = await tare('inspect', path, '--json')
-  assert.equal(errorIn(ended.stdout)['code'], 'INVALID_ARCHIVE')
-  assert.match(String(errorIn(ended.stdout)['hint']), / dir:/)
+  assert.equal(errorIn(ended)['code'], 'INVALID_ARCHIVE')
+  assert.match(String(errorIn(ended)['hint']), / dir:/)
 })
 
 test('tare exits 3 when the disk that stdout goes to is full', {
@@ -289,7 +276,7 @@ test('tare exits 3 when the disk that stdout goes to is full', {
 }, async () => {
   const full = openSync('/dev/full', 'w')
   try {
-    const child = spawn(process.execPath, [MAIN, 'version'], { stdio: ['ignore', full, 'ignore'] })
+    const child = spawn(process.execPath, [TARE_MAIN, 'version'], { stdio: ['ignore', full, 'ignore'] })
     const [code] = await once(child, 'exit')
     assert.equal(code, 3)
   } finally {

@@ -14,7 +14,7 @@ import {
 import { hasErrorCode } from '../../src/errors/index.ts'
 import { copyImage } from '../../src/image/index.ts'
 import type { Digest } from '../../src/oci/index.ts'
-import { digestOf } from '../../src/stream/index.ts'
+import { digestOf, type ProgressEvent } from '../../src/stream/index.ts'
 import { openDestination, openSource } from '../../src/transport/index.ts'
 import { type KernelRunner, createInlineRunner, createThreadRunner } from '../../src/workers/index.ts'
 import { fixture, sharedFixture } from '../support/fixtures.ts'
@@ -131,6 +131,20 @@ test('a gzip layer whose tar the baseline has, differently compressed, costs its
   assert.equal(await apply(dir.join('recompressed.tare'), [SAVE_V2], `oci:${dir.join('out')}:v2`), wanted)
 })
 
+test('a plain layer that the producer had compressed is taken from a baseline that has it plain', async () => {
+  await using dir = await temporaryDirectory()
+  const same = tarOf({ 'usr/data': 'same '.repeat(2000) })
+  await writeImage(`oci:${dir.join('gzip')}`, { layers: [same], compression: 'gzip' })
+  await writeImage(`oci:${dir.join('plain')}`, { layers: [same] })
+  const wanted = await writeImage(`oci:${dir.join('target')}`, { layers: [same, tarOf({ 'etc/new': 'new' })] })
+  const report = await diff([`oci:${dir.join('gzip')}`], `oci:${dir.join('target')}`, dir.join('d.tare'))
+  assert.ok(report.blobs.some((blob) => blob.origin === 'baseline-tar'))
+  for (const baseline of ['gzip', 'plain']) {
+    const digest = await apply(dir.join('d.tare'), [`oci:${dir.join(baseline)}`], `oci:${dir.join(`out-${baseline}`)}`)
+    assert.equal(digest, wanted.descriptor.digest)
+  }
+})
+
 test('a delta between equal images ships documents and configs alone', async () => {
   await using dir = await temporaryDirectory()
   const report = await diff([MULTI_V2], MULTI_V2, dir.join('nothing.tare'))
@@ -197,7 +211,8 @@ test('planDiff() and planApply() tell what would happen and write nothing', asyn
   }
   await using baseline = await openSource(DOCKER_V1)
   await using delta = await openSource(`oci-archive:${saved.path}`)
-  const plan = await planApply(delta, [baseline], 'stored', {})
+  await using destination = await openDestination(`oci:${dir.join('out')}`)
+  const plan = await planApply(delta, [baseline], destination)
   assert.equal(plan.target.digest, await rootDigest(SAVE_V2))
   assert.ok(plan.baselineBytes > 0)
   assert.deepEqual(await readdir(dir.path), [])
@@ -206,11 +221,13 @@ test('planDiff() and planApply() tell what would happen and write nothing', asyn
 test('inspectDelta() tells of every blob, from the delta alone', async () => {
   await using delta = await openSource(`oci-archive:${saved.path}`)
   const summary = await inspectDelta(delta)
-  assert.deepEqual(summary.blobs, saved.report.blobs)
+  const [image] = summary.images
+  assert.equal(image?.name, 'default')
+  assert.deepEqual(image?.blobs, saved.report.blobs)
   assert.equal(summary.shippedBytes, saved.report.shippedBytes)
-  assert.equal(summary.target.digest, saved.report.target.digest)
+  assert.equal(image?.target.digest, saved.report.target.digest)
   assert.deepEqual(
-    summary.baselines.map((baseline) => baseline.name),
+    image?.baselines.map((baseline) => baseline.name),
     ['app-docker-save-v1.tar.gz'],
   )
 })
@@ -241,9 +258,60 @@ test('applyDelta() refuses an image, and a delta that was damaged, and leaves no
   )
   await writeFile(dir.join('cut.tare'), bytes.subarray(0, middle))
   await assert.rejects(apply(dir.join('cut.tare'), [SAVE_V1], `oci-archive:${dir.join('out.tar')}`), (error) =>
-    hasErrorCode(error, 'CORRUPT_TAR', 'INVALID_ARCHIVE'),
+    hasErrorCode(error, 'FILE_INCOMPLETE'),
   )
   assert.deepEqual((await readdir(dir.path)).toSorted(), ['cut.tare', 'damaged.tare'])
+})
+
+test('applyDelta() notices a baseline that is damaged, says which side it is, and leaves nothing', async () => {
+  await using dir = await temporaryDirectory()
+  const baseline = `oci:${dir.join('base')}`
+  const kept = tarOf({ kept: 'kept '.repeat(500) })
+  const files = (release: string): Uint8Array =>
+    tarOf({ release, data: Array.from({ length: 900 }, (_, index) => Math.imul(index, 2654435761) >>> 9).join(' ') })
+  await writeImage(baseline, { layers: [kept, files('one')] })
+  await writeImage(`oci:${dir.join('next')}`, { layers: [kept, files('two')] })
+  const report = await diff([baseline], `oci:${dir.join('next')}`, dir.join('d.tare'))
+  assert.deepEqual(
+    report.blobs.slice(-2).map((blob) => blob.origin),
+    ['baseline', 'patch'],
+  )
+  for (const layer of [kept, files('one')]) {
+    const path = dir.join('base', 'blobs', 'sha256', digestOf(layer).slice(7))
+    await writeFile(path, Buffer.from(layer).fill(1, 600, 601))
+    await assert.rejects(apply(dir.join('d.tare'), [baseline], `oci-archive:${dir.join('out.tar')}`), (error) => {
+      assert.ok(hasErrorCode(error, 'DIGEST_MISMATCH'), String(error))
+      assert.deepEqual([error.category, 'side' in error ? error.side : undefined], ['content', 'baseline'])
+      return true
+    })
+    await writeFile(path, layer)
+  }
+  assert.deepEqual((await readdir(dir.path)).toSorted(), ['base', 'd.tare', 'next'])
+})
+
+test('diffImages() and applyDelta() tell a reporter of their own about every blob, from its start to its end', async () => {
+  await using dir = await temporaryDirectory()
+  const events: ProgressEvent[] = []
+  const onProgress = (event: ProgressEvent): void => void events.push(event)
+  const seen = (): ReadonlyMap<string, readonly string[]> => {
+    const states = new Map<string, string[]>()
+    for (const { id, state } of events.splice(0)) states.set(id, [...(states.get(id) ?? []), state])
+    return states
+  }
+  const report = await diff([DOCKER_V1], DOCKER_V2, dir.join('d.tare'), { onProgress })
+  const made = seen()
+  const changed = report.blobs.filter((blob) => blob.role === 'layer')
+  for (const { digest } of changed) assert.ok(made.has(digest), digest)
+
+  await using baseline = await openSource(DOCKER_V1)
+  await using delta = await openSource(`oci-archive:${dir.join('d.tare')}`)
+  await using destination = await openDestination(`oci:${dir.join('out')}`)
+  await applyDelta(delta, [baseline], destination, { kernels, onProgress })
+  const applied = seen()
+  for (const { digest } of changed) {
+    const states = applied.get(digest) ?? []
+    assert.deepEqual([states[0], states.at(-1)], ['started', 'done'], digest)
+  }
 })
 
 test('diffImages() that is aborted leaves nothing behind', async () => {

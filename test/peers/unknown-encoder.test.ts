@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { applyDelta, diffImages, readDelta } from '../../src/delta/index.ts'
+import { applyDelta, diffImages, pickDelta, readDeltas } from '../../src/delta/index.ts'
 import { hasErrorCode } from '../../src/errors/index.ts'
 import { openDestination, openSource } from '../../src/transport/index.ts'
 import { createThreadRunner } from '../../src/workers/index.ts'
@@ -36,7 +36,7 @@ test("layers of libdeflate are told from the baseline's blob, and a baseline of 
     assert.ok((layer?.recipeBytes ?? 0) < (layer?.sizeBytes ?? 0) * 0.06)
   }
   await using delta = await openSource(`oci-archive:${dir.join('d.tare')}`)
-  const { plan } = await readDelta(delta, {})
+  const { plan } = pickDelta(await readDeltas(delta, {}))
   const reads = plan.blobs.flatMap(({ from }) => (from.kind === 'patch' ? (from.recipe?.reads ?? []) : []))
   assert.equal(reads.length, 1)
   {

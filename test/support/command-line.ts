@@ -1,13 +1,8 @@
 import { tmpdir } from 'node:os'
 import { runCommandLine } from '../../src/cli/command-line.ts'
 import type { Host, HostStream } from '../../src/cli/host.ts'
-
-/** What a run of the tool came to. */
-export interface Ended {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
+import { bytesSource } from '../../src/stream/index.ts'
+import type { Ended } from './run-tare.ts'
 
 /** Where a run lives: what the environment says. */
 export interface RunPlace {
@@ -19,6 +14,7 @@ export interface RunPlace {
 export async function runInProcess(place: RunPlace, ...argv: readonly string[]): Promise<Ended> {
   const [stdout, stderr] = [textStream(), textStream()]
   const host: Host = {
+    stdin: bytesSource(),
     stdout,
     stderr,
     ...place,

@@ -1,12 +1,12 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { promisify } from 'node:util'
 
-/** Toolchains too large to install for a few tests: their absence never fails one. */
-const OPTIONAL: ReadonlySet<string> = new Set(['go', 'java', 'python3'])
+/** Toolchains too large to install for a few tests, and what Debian doesn't have: their absence never fails one. */
+const OPTIONAL: ReadonlySet<string> = new Set(['cosign', 'go', 'java', 'python3'])
 
 /**
  * Whether a program of Debian's is here. Gives the `skip` value for a test: `false` to run it, else the reason. With
- * `REQUIRE_PEERS=1` an absent peer fails the test instead of skipping it, but for Go, Java and Python.
+ * `REQUIRE_PEERS=1` an absent peer fails the test instead of skipping it, but for cosign, Go, Java and Python.
  */
 export function skipWithout(...programs: readonly string[]): string | false {
   const absent = programs.filter((program) => !isInstalled(program))

@@ -6,3 +6,9 @@ import { join } from 'node:path'
 export const SCRATCH_CACHE: string = mkdtempSync(join(tmpdir(), 'tare-test-cache-'))
 
 process.on('exit', () => rmSync(SCRATCH_CACHE, { recursive: true, force: true }))
+
+/** For runs of the tool: neither the user's cache nor the user's configuration. */
+export const SCRATCH_ENVIRONMENT: Readonly<Record<string, string>> = {
+  XDG_CACHE_HOME: SCRATCH_CACHE,
+  XDG_CONFIG_HOME: join(SCRATCH_CACHE, 'config'),
+}

@@ -43,7 +43,7 @@ export function completionModel(program: Command): CompletionModel {
     value: 'none',
     choices: [],
   }
-  const verbs = program.commands.map((verb): CompletionVerb => {
+  const verbs = visibleVerbs(program).map((verb): CompletionVerb => {
     const actions = verb.commands
     const argument = argumentOf(verb)
     return {
@@ -58,8 +58,15 @@ export function completionModel(program: Command): CompletionModel {
   return { verbs, globalFlags: [...globalFlags, help] }
 }
 
+/** Aliases for other tools' verbs and flags are hidden; nobody wants them offered. */
+function visibleVerbs(program: Command): readonly Command[] {
+  const visible = program.createHelp().visibleCommands(program)
+  return program.commands.filter((verb) => visible.includes(verb))
+}
+
 function argumentOf({ registeredArguments: [argument] }: Command): ValueKind {
-  return argument === undefined ? 'none' : argument.argChoices === undefined ? 'image' : 'choice'
+  if (argument === undefined) return 'none'
+  return argument.argChoices === undefined ? (VALUE_KINDS[argument.name()] ?? 'image') : 'choice'
 }
 
 function choicesOf({ registeredArguments: [argument] }: Command): readonly string[] {
@@ -67,12 +74,14 @@ function choicesOf({ registeredArguments: [argument] }: Command): readonly strin
 }
 
 function flagsOf(command: Command): readonly CompletionFlag[] {
-  return command.options.map((option) => ({
-    names: [option.short, option.long].filter((name) => name !== undefined),
-    description: option.description,
-    value: valueOf(option),
-    choices: option.argChoices ?? [],
-  }))
+  return command.options
+    .filter(({ hidden }) => !hidden)
+    .map((option) => ({
+      names: [option.short, option.long].filter((name) => name !== undefined),
+      description: option.description,
+      value: valueOf(option),
+      choices: option.argChoices ?? [],
+    }))
 }
 
 function valueOf(option: Option): ValueKind {

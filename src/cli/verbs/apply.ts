@@ -1,12 +1,18 @@
 import type { Command } from 'commander'
+import { startCodecs } from '../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
+import { ImageOpener } from '../image-opener.ts'
 import { baselineOption } from '../image-options.ts'
 import { openContext } from '../open-context.ts'
+import { openDeltas } from '../open-deltas.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
+import { addVerifyOptions, type VerifyOptionValues } from '../signature-options.ts'
+import { wantedVerification } from '../verification-policy.ts'
 import type { Execute } from '../run.ts'
 
-interface ApplyOptionValues extends RegistryOptionValues {
+interface ApplyOptionValues extends RegistryOptionValues, VerifyOptionValues {
   readonly baseline?: readonly string[]
+  readonly image?: string
   readonly dryRun?: boolean
   readonly force?: boolean
 }
@@ -20,12 +26,14 @@ export function defineApply(program: Command, execute: Execute): void {
       'Rebuilds the target of a delta file from the baseline: manifest, config and layers have the digests they had ' +
         'where the delta was made. Nothing is visible at the target before everything is verified.',
     )
-    .argument('<delta>', 'delta file')
+    .argument('<delta>', 'delta file, in one piece or in volumes; - for standard input')
     .argument('<baseline>', 'image that the delta builds on')
     .argument('<target>', 'where to write the image')
     .addOption(baselineOption())
+    .option('--image <name>', 'which image of a bundle')
     .option('--dry-run', 'check that everything is there and write nothing')
     .option('--force', 'replace a target that is not empty')
+  addVerifyOptions(command)
   addRegistryOptions(command, ['src', 'dest'])
     .addHelpText('after', REFERENCE_HELP)
     .addHelpText(
@@ -33,31 +41,48 @@ export function defineApply(program: Command, execute: Execute): void {
       examples([
         ['Inside a registry', 'tare apply app.tare docker://mirror.example/app:v1 docker://mirror.example/app:v2'],
         ['Into what docker load reads', 'tare apply app.tare docker-archive:v1.tar docker-archive:v2.tar:app:v2'],
+        [
+          'Only if the right key signed it',
+          'tare apply --verify cosign.pub app.tare docker://mirror.example/app:v1 docker://mirror.example/app:v2',
+        ],
+        ['As it arrives', 'cat /media/*/app.tare.[0-9]* | tare apply - oci:app:v1 oci:app:v2'],
         ['Would it work?', 'tare apply --dry-run app.tare oci:app:v1 oci:app:v2'],
       ]),
     )
     .action((delta: string, baseline: string, target: string, values: ApplyOptionValues) =>
       execute(async (run) => {
-        const [{ applyDelta, planApply }, { openDestination }, { openDelta, openSources, startCodecs }, { applyText }] =
-          await Promise.all([
-            import('../../delta/index.ts'),
-            import('../../transport/index.ts'),
-            import('../delta-tools.ts'),
-            import('../render/delta-text.ts'),
-          ])
-        const { signal, logger, onProgress, settings } = run
-        const options = { workdir: settings.workdir, concurrency: settings.jobs, signal, logger, onProgress }
+        run.standard.claimOutput(target)
+        const [{ applyDelta, pickDelta, planApply }, { openDestination }, { applyText }] = await Promise.all([
+          import('../../delta/index.ts'),
+          import('../../transport/index.ts'),
+          import('../render/delta-text.ts'),
+        ])
+        const { signal, logger, onProgress, settings, host } = run
+        const options = {
+          image: values.image,
+          workdir: settings.workdir,
+          concurrency: settings.jobs,
+          memoryBytes: settings.memoryBytes,
+          threads: settings.jobs ?? host.cpus,
+          signal,
+          logger,
+          onProgress,
+        }
         const context = await openContext(run, values, 'src')
         await using resources = new AsyncDisposableStack()
-        const file = resources.use(await openDelta(delta, context))
-        const baselines = await openSources([baseline, ...(values.baseline ?? [])], context, resources)
-        const destination = resources.use(await openDestination(target, await openContext(run, values, 'dest')))
+        const verification = await wantedVerification(run, values)
+        const { set, signature } = await openDeltas(delta, context, resources, verification)
+        const opener = new ImageOpener(context, resources)
+        const baselines = await opener.openAll([baseline, ...(values.baseline ?? [])])
+        const mayHold = pickDelta(set, values.image).plan.target.digest
+        const destinationContext = { ...(await openContext(run, values, 'dest')), mayHold }
+        const destination = resources.use(await openDestination(target, destinationContext))
         if (values.dryRun === true) {
-          const report = await planApply(file, baselines, destination.layerForm, options)
+          const report = { ...(await planApply(set, baselines, destination, options)), signature }
           return { kind: 'summary', report, text: applyText(report) }
         }
         const kernels = resources.use(await startCodecs(run))
-        const report = await applyDelta(file, baselines, destination, { ...options, kernels })
+        const report = { ...(await applyDelta(set, baselines, destination, { ...options, kernels })), signature }
         return { kind: 'summary', report, text: applyText(report) }
       }),
     )

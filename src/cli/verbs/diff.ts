@@ -1,19 +1,16 @@
-import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Command } from 'commander'
+import { deltaFile } from '../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
+import { ImageOpener } from '../image-opener.ts'
 import { baselineOption, parsePlatforms, platformOption } from '../image-options.ts'
+import { addMakeDeltaOptions, type MakeDeltaValues, makeDelta } from '../make-delta.ts'
 import { openContext } from '../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
-import type { Host } from '../host.ts'
 import type { Execute } from '../run.ts'
-import { sourceDateEpoch } from '../source-date-epoch.ts'
-import { tareVersion } from '../tare-version.ts'
 
-interface DiffOptionValues extends RegistryOptionValues {
+interface DiffOptionValues extends RegistryOptionValues, MakeDeltaValues {
   readonly baseline?: readonly string[]
   readonly platform?: readonly string[]
-  readonly dryRun?: boolean
 }
 
 /** `tare diff BASELINE TARGET DELTA` */
@@ -27,10 +24,13 @@ export function defineDiff(program: Command, execute: Execute): void {
     )
     .argument('<baseline>', 'image that the receiver has')
     .argument('<target>', 'image that the receiver shall get')
-    .argument('<delta>', 'file to write; an existing one is replaced when the new one is complete')
+    .argument(
+      '<delta>',
+      'file to write, or - for standard output; an existing one is replaced when the new one is complete',
+    )
     .addOption(baselineOption())
     .addOption(platformOption('take only this member of an index'))
-    .option('--dry-run', 'say what would be shipped and write nothing')
+  addMakeDeltaOptions(command)
   addRegistryOptions(command, [])
     .addHelpText('after', REFERENCE_HELP)
     .addHelpText(
@@ -41,56 +41,26 @@ export function defineDiff(program: Command, execute: Execute): void {
           'tare diff docker://registry.example/app:v1 docker://registry.example/app:v2 app.tare',
         ],
         ['The receiver has a second image that helps', 'tare diff --baseline oci:base oci:app:v1 oci:app:v2 app.tare'],
+        [
+          'For a partner who runs diffah',
+          'tare diff --archive-format diffah docker-archive:v1.tar docker-archive:v2.tar app.tar',
+        ],
+        ['On FAT sticks or discs, in pieces', 'tare diff --split 4GB oci:app:v1 oci:app:v2 app.tare'],
+        ['Through a pipe', 'tare diff oci:app:v1 oci:app:v2 - | ssh host tare apply - oci:app:v1 oci:app:v2'],
         ['How large would it be?', 'tare diff --dry-run oci:app:v1 oci:app:v2 app.tare'],
       ]),
     )
     .action((baseline: string, target: string, delta: string, values: DiffOptionValues) =>
       execute(async (run) => {
+        if (values.dryRun !== true) run.standard.claimOutput(delta, true)
         const platforms = parsePlatforms(values.platform)
-        const [
-          { diffImages, planDiff },
-          { openDestination, openSource },
-          { RecipeCache },
-          { deltaFile, openSources, startCodecs },
-          { diffText },
-        ] = await Promise.all([
-          import('../../delta/index.ts'),
-          import('../../transport/index.ts'),
-          import('../../recompress/index.ts'),
-          import('../delta-tools.ts'),
-          import('../render/delta-text.ts'),
-        ])
-        const { signal, logger, onProgress, settings, host } = run
-        const options = {
-          platforms,
-          workdir: settings.workdir,
-          tool: `tare ${tareVersion()}`,
-          createdSeconds: sourceDateEpoch(host.env),
-          signal,
-          logger,
-          onProgress,
-        }
         const output = await deltaFile(delta)
         const context = await openContext(run, values)
         await using resources = new AsyncDisposableStack()
-        const baselines = await openSources([baseline, ...(values.baseline ?? [])], context, resources)
-        const image = resources.use(await openSource(target, context))
-        if (values.dryRun === true) {
-          const report = await planDiff(baselines, image, options)
-          return { kind: 'summary', report, text: diffText(report) }
-        }
-        const kernels = resources.use(await startCodecs(run))
-        const file = resources.use(await openDestination(output, context))
-        const recipes = new RecipeCache(recipeDirectory(host))
-        const made = await diffImages(baselines, image, file, { ...options, kernels, recipes })
-        const report = { path: output.path, fileBytes: (await stat(output.path)).size, ...made }
-        return { kind: 'summary', report, text: diffText(report) }
+        const opener = new ImageOpener(context, resources)
+        const baselines = await opener.openAll([baseline, ...(values.baseline ?? [])])
+        const pairs = [{ name: 'default', baselines, target: await opener.open(target), platforms }]
+        return await makeDelta({ pairs, isBundle: false, output }, values, run, context, resources)
       }),
     )
-}
-
-/** Where recipes are kept between runs, as the XDG base directory specification says. */
-function recipeDirectory({ env, homeDirectory }: Host): string {
-  const cache = env['XDG_CACHE_HOME']
-  return join(cache === undefined || cache === '' ? join(homeDirectory, '.cache') : cache, 'tare', 'recipes')
 }

@@ -1,3 +1,4 @@
+import type { Digest } from '../../oci/index.ts'
 import type { SourceRange } from '../patch/format.ts'
 import type { PlainLayer } from '../patch/plain-layer.ts'
 import { indexLayer, type LayerEntry, type LayerPiece } from './layer-index.ts'
@@ -34,11 +35,22 @@ export class BaselineIndex {
     this.#byVersionlessPath = Map.groupBy(entries, (entry) => versionless(entry.path))
   }
 
-  /** Reads and indexes all layers. @param layers - lowest first */
-  static async build(layers: readonly PlainLayer[], signal?: AbortSignal): Promise<BaselineIndex> {
+  /**
+   * Reads and indexes all layers.
+   *
+   * @param layers - lowest first
+   * @param known - entries of layers by diffID; those that are read here are added
+   */
+  static async build(
+    layers: readonly PlainLayer[],
+    known: Map<Digest, Promise<readonly LayerEntry[]>>,
+    signal?: AbortSignal,
+  ): Promise<BaselineIndex> {
     const entries: BaselineEntry[] = []
     for (const [source, layer] of layers.entries()) {
-      for (const entry of await indexLayer(layer, signal)) entries.push({ ...entry, source })
+      const found = known.get(layer.diffId) ?? indexLayer(layer, signal)
+      known.set(layer.diffId, found)
+      for (const entry of await found) entries.push({ ...entry, source })
     }
     return new BaselineIndex(layers, entries)
   }

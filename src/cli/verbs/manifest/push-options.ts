@@ -14,7 +14,7 @@ export interface PushOptionValues extends ReachOptionValues {
   readonly digestfile?: string
   readonly force?: boolean
   readonly forceCompression?: boolean
-  readonly format?: 'oci' | 'v2s2' | 'docker'
+  readonly listFormat?: 'oci' | 'v2s2' | 'docker'
   readonly removeSignatures?: boolean
 }
 
@@ -22,11 +22,10 @@ export interface PushOptionValues extends ReachOptionValues {
 export function addPushOptions(command: Command): Command {
   command
     .addOption(
-      new Option('-f, --format <format>', 'write list and members in this format (default: each in its own)').choices([
-        'oci',
-        'v2s2',
-        'docker',
-      ]),
+      new Option(
+        '-f, --list-format <format>',
+        'write list and members in this format; --format as podman has it (default: each in its own)',
+      ).choices(['oci', 'v2s2', 'docker']),
     )
     .addOption(
       new Option(
@@ -50,7 +49,7 @@ export function addPushOptions(command: Command): Command {
  * @throws {TareError} `INVALID_ARGUMENT`
  */
 export async function pushOptions(values: PushOptionValues, run: Run): Promise<PushListOptions> {
-  const { format, addCompression, compressionFormat, compressionLevel: level, removeSignatures } = values
+  const { listFormat, addCompression, compressionFormat, compressionLevel: level, removeSignatures } = values
   if (level !== undefined && compressionFormat === undefined) {
     throw new TareError('INVALID_ARGUMENT', '--compression-level says nothing without a format', {
       hint: 'Add --compression-format',
@@ -59,7 +58,7 @@ export async function pushOptions(values: PushOptionValues, run: Run): Promise<P
   const reach = reachValues(values)
   const { signal, logger, onProgress, settings } = run
   return {
-    format: format === undefined ? undefined : format === 'oci' ? 'oci' : 'docker',
+    format: listFormat === undefined ? undefined : listFormat === 'oci' ? 'oci' : 'docker',
     addCompression,
     compression: compressionFormat === undefined ? undefined : { format: compressionFormat, level },
     // Who names a format wants it, as with podman.
