@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { parseDigest } from '../../src/oci/index.ts'
 import { startRegistry } from '../../src/registry/index.ts'
 import { runInProcess } from '../support/command-line.ts'
 import { fixture } from '../support/fixtures.ts'
@@ -315,6 +316,33 @@ test('tare manifest push converts, adds copies, and removes the list when told',
   assert.equal((await manifest(home, 'exists', 'app')).code, 0)
   await done(home, 'push', '--rm', '--force', 'app', `dir:${home.join('docker')}`)
   assert.equal((await manifest(home, 'exists', 'app')).code, 1)
+})
+
+test('tare manifest push signs list and members, takes signatures along, and changes nothing that is signed', async () => {
+  await using home = await temporaryDirectory()
+  await using registry = await startRegistry()
+  const at = (name: string): string => `docker://${registry.address}/${name}`
+  const referrers = async (repository: string, digest: string): Promise<number> =>
+    (await registry.storage.referrers(repository, parseDigest(digest))).length
+  const key = home.join('ec.key')
+  await writeFile(key, Buffer.from(await readFile(fixture('diffah/keys/ec.key.b64'), 'latin1'), 'base64'))
+  await done(home, 'create', 'app', '--all', MULTI)
+  const options = ['--sign-by-sigstore-private-key', key, '--digestfile', home.join('digest')]
+  await done(home, 'push', 'app', at('signed:v1'), NO_TLS, ...options)
+  const digest = await readFile(home.join('digest'), 'utf8')
+  for (const signed of [AMD64, ARM64, digest]) assert.equal(await referrers('signed', signed), 1)
+
+  await done(home, 'from', at('signed:v1'), at('carried:v1'), NO_TLS)
+  assert.equal(await referrers('carried', AMD64), 1)
+  // The list was made here, and nobody has signed it.
+  assert.equal(await referrers('carried', digest), 0)
+  await done(home, 'from', at('signed:v1'), at('bare:v1'), NO_TLS, '--remove-signatures')
+  assert.equal(await referrers('bare', AMD64), 0)
+  await failed(home, 'SIGNATURE_FORBIDS_CHANGE', 5, 'from', at('signed:v1'), at('docker:v1'), NO_TLS, '-f', 'v2s2')
+  await done(home, 'from', at('signed:v1'), at('docker:v1'), NO_TLS, '-f', 'v2s2', '--remove-signatures')
+
+  await failed(home, 'UNSUPPORTED_BY_DESTINATION', 2, 'push', 'app', 'dir:/never', '--sign-key', key)
+  await failed(home, 'FILE_NOT_FOUND', 3, 'push', 'app', at('x:v1'), NO_TLS, '--sign-key', home.join('absent'))
 })
 
 test('tare manifest from makes and pushes a list in one go, of chosen platforms, and keeps nothing', async () => {

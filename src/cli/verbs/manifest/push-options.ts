@@ -3,11 +3,14 @@ import { TareError } from '../../../errors/index.ts'
 import type { PushListOptions } from '../../../manifest-list/index.ts'
 import { openContext } from '../../open-context.ts'
 import { collectList, parseCount } from '../../option-values.ts'
+import { prepareSigner } from '../../prepare-signer.ts'
+import { pushSigner, signatureCarrier } from '../../push-signatures.ts'
 import type { Run } from '../../run.ts'
+import { addSignOptions, type SignOptionValues } from '../../signature-options.ts'
 import { addReachOptions, type ReachOptionValues, reachValues } from './insecure-option.ts'
 
 /** The values that commander gathers for {@link addPushOptions}. */
-export interface PushOptionValues extends ReachOptionValues {
+export interface PushOptionValues extends ReachOptionValues, SignOptionValues {
   readonly addCompression?: readonly string[]
   readonly compressionFormat?: string
   readonly compressionLevel?: number
@@ -16,6 +19,7 @@ export interface PushOptionValues extends ReachOptionValues {
   readonly forceCompression?: boolean
   readonly listFormat?: 'oci' | 'v2s2' | 'docker'
   readonly removeSignatures?: boolean
+  readonly signBySigstorePrivateKey?: string
 }
 
 /** Adds what every verb that pushes a list can be told, as podman's is. */
@@ -40,15 +44,23 @@ export function addPushOptions(command: Command): Command {
     .option('--remove-signatures', 'leave signatures of members behind')
     .option('--digestfile <file>', 'write the digest of what was pushed to a file')
     .option('--force', 'replace a destination that is not empty')
+  addSignOptions(command).addOption(new Option('--sign-by-sigstore-private-key <file>', 'as --sign-key').hideHelp())
   return addReachOptions(command, ['src', 'dest'])
 }
 
 /**
- * What a push is told by the command line.
+ * What a push is told by the command line. Keys are opened here, before any work.
  *
- * @throws {TareError} `INVALID_ARGUMENT`
+ * @param destination - where it goes, with its transport
+ * @param resources - gets what has to be given back after the push
+ * @throws {TareError} `INVALID_ARGUMENT`, `INVALID_KEY`, `KEY_PASSWORD`, …
  */
-export async function pushOptions(values: PushOptionValues, run: Run): Promise<PushListOptions> {
+export async function pushOptions(
+  values: PushOptionValues,
+  destination: string,
+  resources: AsyncDisposableStack,
+  run: Run,
+): Promise<PushListOptions> {
   const { listFormat, addCompression, compressionFormat, compressionLevel: level, removeSignatures } = values
   if (level !== undefined && compressionFormat === undefined) {
     throw new TareError('INVALID_ARGUMENT', '--compression-level says nothing without a format', {
@@ -57,6 +69,10 @@ export async function pushOptions(values: PushOptionValues, run: Run): Promise<P
   }
   const reach = reachValues(values)
   const { signal, logger, onProgress, settings } = run
+  const context = await openContext(run, reach, 'dest')
+  const signKey = values.signKey ?? values.signBySigstorePrivateKey
+  const prepared = await prepareSigner(run, signKey === undefined ? values : { ...values, signKey })
+  if (prepared !== undefined) resources.use(prepared)
   return {
     format: listFormat === undefined ? undefined : listFormat === 'oci' ? 'oci' : 'docker',
     addCompression,
@@ -64,8 +80,10 @@ export async function pushOptions(values: PushOptionValues, run: Run): Promise<P
     // Who names a format wants it, as with podman.
     forceCompression: values.forceCompression ?? compressionFormat !== undefined,
     removeSignatures,
+    signatures: removeSignatures === true ? undefined : signatureCarrier(context),
+    signer: prepared === undefined ? undefined : await pushSigner(run, prepared, destination, context),
     sources: await openContext(run, reach, 'src'),
-    destination: await openContext(run, reach, 'dest'),
+    destination: context,
     // Requests are tried again one by one, see --retry-times.
     maxRetries: 0,
     concurrency: settings.jobs,
