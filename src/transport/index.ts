@@ -1,6 +1,8 @@
 /** Transports: from a reference to where an image is read or written; and the files of archives. */
 export { isArchivePresent, STANDARD_STREAM } from './archive-input.ts'
 export { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
+export { makeDirectories } from './directory.ts'
+export { type HeldLock, withFileLock } from './file-lock.ts'
 export { layoutBlobPath } from './layout-source.ts'
 export { type NamedFiles, readNamedFile } from './named-files.ts'
 export { makeDirectories } from './directory.ts'

@@ -28,6 +28,7 @@ const VERBS = [
   'lease',
   'gc',
   'layer',
+  'manifest',
   'config',
   'doctor',
   'completion',
