@@ -19,7 +19,8 @@ const GOOD: readonly (readonly [kind: keyof typeof PARSERS, value: unknown])[] =
   ['bundle', { pairs: [pair({ baseline: ['oci:v0', 'docker://registry.example/app:v1'] })] }],
   ['bundle', { pairs: [pair({ platform: 'linux/arm/v7' }), pair({ name: 'b', platform: ['linux/amd64'] })] }],
   ['bundle', { $schema: 'x', pairs: [pair({ target: 'docker-archive:app.tar:app:v2' })] }],
-  ['baselines', { baselines: { default: 'docker-archive:v1.tar', b: ['dir:one', 'dir:two'] } }],
+  ['baselines', { baselines: { default: 'docker-archive:v1.tar', b: ['dir:one', 'docker-daemon:two:v1'] } }],
+  ['baselines', { baselines: { a: 'store:app:v1', b: 'containerd:app:v1' } }],
   ['outputs', { outputs: { default: 'dir:out', b: 'oci-archive:b.tar' } }],
 ]
 
