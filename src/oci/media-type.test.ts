@@ -97,3 +97,50 @@ test('diffCompression() follows containerd: suffixes decide for OCI types, Docke
     )
   }
 })
+
+test('MEDIA_TYPE has containerd’s names for what images and checkpoints are made of', () => {
+  const docker = 'application/vnd.docker.'
+  const container = 'application/vnd.containerd.container.'
+  assert.deepEqual(
+    [
+      MEDIA_TYPE.DOCKER_LAYER,
+      MEDIA_TYPE.DOCKER_LAYER_GZIP,
+      MEDIA_TYPE.DOCKER_FOREIGN_LAYER,
+      MEDIA_TYPE.DOCKER_FOREIGN_LAYER_GZIP,
+      MEDIA_TYPE.DOCKER_CONFIG,
+      MEDIA_TYPE.DOCKER_MANIFEST,
+      MEDIA_TYPE.DOCKER_LIST,
+      MEDIA_TYPE.DOCKER_SCHEMA1_SIGNED,
+      MEDIA_TYPE.CHECKPOINT,
+      MEDIA_TYPE.CHECKPOINT_PRE_DUMP,
+      MEDIA_TYPE.CHECKPOINT_RESOURCE,
+      MEDIA_TYPE.CHECKPOINT_RW,
+      MEDIA_TYPE.CHECKPOINT_CONFIG,
+      MEDIA_TYPE.CHECKPOINT_OPTIONS,
+      MEDIA_TYPE.CHECKPOINT_RUNTIME_NAME,
+      MEDIA_TYPE.CHECKPOINT_RUNTIME_OPTIONS,
+      MEDIA_TYPE.OCI_LAYER_ENCRYPTED,
+      MEDIA_TYPE.OCI_LAYER_GZIP_ENCRYPTED,
+    ],
+    [
+      `${docker}image.rootfs.diff.tar`,
+      `${docker}image.rootfs.diff.tar.gzip`,
+      `${docker}image.rootfs.foreign.diff.tar`,
+      `${docker}image.rootfs.foreign.diff.tar.gzip`,
+      `${docker}container.image.v1+json`,
+      `${docker}distribution.manifest.v2+json`,
+      `${docker}distribution.manifest.list.v2+json`,
+      `${docker}distribution.manifest.v1+prettyjws`,
+      `${container}criu.checkpoint.criu.tar`,
+      `${container}criu.checkpoint.predump.tar`,
+      `${container}resource.tar`,
+      `${container}rw.tar`,
+      `${container}checkpoint.config.v1+proto`,
+      `${container}checkpoint.options.v1+proto`,
+      `${container}checkpoint.runtime.name`,
+      `${container}checkpoint.runtime.options+proto`,
+      `${MEDIA_TYPE.OCI_LAYER}+encrypted`,
+      `${MEDIA_TYPE.OCI_LAYER_GZIP}+encrypted`,
+    ],
+  )
+})

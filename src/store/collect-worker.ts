@@ -10,14 +10,14 @@ export type CollectReply =
   | { readonly kind: 'done'; readonly report: CollectionReport | undefined }
   | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string; readonly hint: string | undefined }
 
-function reply(): CollectReply {
+async function reply(): Promise<CollectReply> {
   try {
     // The cast holds: collect.ts is the only one to start this file.
-    return { kind: 'done', report: collect(workerData as CollectJob) }
+    return { kind: 'done', report: await collect(workerData as CollectJob) }
   } catch (error) {
     if (!isTareError(error)) throw error
     return { kind: 'failed', code: error.code, message: error.message, hint: error.hint }
   }
 }
 
-parentPort?.postMessage(reply())
+parentPort?.postMessage(await reply())

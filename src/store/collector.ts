@@ -1,6 +1,7 @@
-import { readdirSync, rmSync, statSync } from 'node:fs'
-import { join } from 'node:path'
-import { TareError } from '../errors/index.ts'
+import { readdirSync, statSync } from 'node:fs'
+import { stat, unlink } from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
+import { fileError, hasErrorCode, TareError } from '../errors/index.ts'
 import { type Digest, isDigest } from '../oci/index.ts'
 import { removeBlob, removeIngest } from './blob-rows.ts'
 import type { CollectionReport } from './context.ts'
@@ -39,7 +40,7 @@ interface Garbage {
  *
  * @returns undefined while another collection is under way
  */
-export function collect(job: CollectJob): CollectionReport | undefined {
+export async function collect(job: CollectJob): Promise<CollectionReport | undefined> {
   const layout = new StoreLayout(job.directory)
   using database = StoreDatabase.openBlocking(layout.database)
   if (job.isDryRun)
@@ -53,8 +54,8 @@ export function collect(job: CollectJob): CollectionReport | undefined {
   try {
     const garbage = database.readBlocking((transaction) => findGarbage(transaction, layout, job.now))
     const sweeper = new Sweeper(database, layout, job, garbage)
-    const gone = sweeper.sweep()
-    const orphanCount = sweeper.removeOrphans()
+    const gone = await sweeper.sweep()
+    const orphanCount = await sweeper.removeOrphans()
     return reportOf(gone, orphanCount, sweeper.freedBytes, job)
   } finally {
     database.writeBlocking((transaction) => {
@@ -137,26 +138,33 @@ class Sweeper {
   readonly #layout: StoreLayout
   readonly #job: CollectJob
   readonly #garbage: Garbage
+  readonly #sizes: ReadonlyMap<string, number>
 
   constructor(database: StoreDatabase, layout: StoreLayout, job: CollectJob, garbage: Garbage) {
     this.#database = database
     this.#layout = layout
     this.#job = job
     this.#garbage = garbage
+    this.#sizes = new Map(garbage.blobs.map(({ digest, sizeBytes }) => [digest, sizeBytes]))
   }
 
-  sweep(): Pick<Garbage, 'blobs' | 'leases' | 'ingests'> {
-    const blobs = batchesOf(this.#garbage.blobs).flatMap((batch) => this.#inTurn((t) => this.#sweepBlobs(t, batch)))
-    while (this.#inTurn((transaction) => this.#removeDoomed(transaction))) continue
-    const leases = batchesOf(this.#garbage.leases).flatMap((batch) => this.#inTurn((t) => this.#sweepLeases(t, batch)))
-    const ingests = batchesOf(this.#garbage.ingests).flatMap((batch) =>
-      this.#inTurn((t) => this.#sweepIngests(t, batch)),
-    )
+  async sweep(): Promise<Pick<Garbage, 'blobs' | 'leases' | 'ingests'>> {
+    // Syncing each batch would take longer than all the rest. It is enough that no file goes before its row is gone for
+    // good: a file that is gone already is no harm.
+    this.#database.setDurability('later')
+    const blobs = await this.#eachBatch(this.#garbage.blobs, async (t, batch) => this.#sweepBlobs(t, batch))
+    this.#database.setDurability('now')
+    this.#database.writeBlocking((transaction) => transaction.run('UPDATE collections SET owner = owner'))
+    this.#database.setDurability('later')
+    while (await this.#inTurn((transaction) => this.#removeDoomed(transaction))) continue
+    this.#database.setDurability('now')
+    const leases = await this.#eachBatch(this.#garbage.leases, async (t, batch) => this.#sweepLeases(t, batch))
+    const ingests = await this.#eachBatch(this.#garbage.ingests, (t, batch) => this.#sweepIngests(t, batch))
     return { blobs, leases, ingests }
   }
 
   /** Removes files that no table knows: a crash left them. */
-  removeOrphans(): number {
+  async removeOrphans(): Promise<number> {
     // Files first: one that comes later is none of ours, and one whose row goes later is doomed.
     const files = (['sha256', 'sha512'] as const).flatMap((algorithm) =>
       namesIn(this.#layout.blobDirectory(algorithm)).map((hex) => `${algorithm}:${hex}`),
@@ -167,15 +175,14 @@ class Sweeper {
       digests: new Set(transaction.all('SELECT DISTINCT digest FROM blobs').map((row) => textOf(row, 'digest'))),
       files: new Set(transaction.all('SELECT file FROM ingests').map((row) => textOf(row, 'file'))),
     }))
-    const lostBlobs = batchesOf(digests.filter((digest) => !known.digests.has(digest)))
-    const lostIngests = batchesOf(ingestFiles.filter((file) => !known.files.has(file)))
     for (const token of namesIn(this.#layout.owners)) {
       if (/^[0-9a-f]{24}$/.test(token)) isAlive(this.#layout, token)
     }
-    return (
-      lostBlobs.reduce((sum, batch) => sum + this.#inTurn((t) => this.#removeLostBlobs(t, batch)), 0) +
-      lostIngests.reduce((sum, batch) => sum + this.#inTurn((t) => this.#removeLostIngests(t, batch)), 0)
-    )
+    const lostDigests = digests.filter((digest) => !known.digests.has(digest))
+    const lostFiles = ingestFiles.filter((file) => !known.files.has(file))
+    const blobs = await this.#eachBatch(lostDigests, (t, batch) => this.#removeLostBlobs(t, batch))
+    const ingests = await this.#eachBatch(lostFiles, (t, batch) => this.#removeLostIngests(t, batch))
+    return blobs.length + ingests.length
   }
 
   #sweepBlobs(transaction: Transaction, batch: CollectionReport['blobs']): CollectionReport['blobs'] {
@@ -206,12 +213,15 @@ class Sweeper {
   }
 
   /** Unlinks files of blobs that no namespace has; false when none is left. */
-  #removeDoomed(transaction: Transaction): boolean {
+  async #removeDoomed(transaction: Transaction): Promise<boolean> {
     const doomed = transaction.all(`SELECT digest FROM doomed LIMIT ${BATCH}`).map((row) => textOf(row, 'digest'))
-    for (const digest of doomed) {
-      if (isDigest(digest) && isUnknown(transaction, digest)) this.#unlink(this.#layout.blob(digest))
-      transaction.run('DELETE FROM doomed WHERE digest = ?', digest)
-    }
+    const gone = doomed.filter(isDigest).filter((digest) => isUnknown(transaction, digest))
+    const known = this.#sizes
+    await this.#unlink(
+      gone.map((digest) => this.#layout.blob(digest)),
+      (at) => known.get(gone[at] ?? ''),
+    )
+    for (const digest of doomed) transaction.run('DELETE FROM doomed WHERE digest = ?', digest)
     return doomed.length > 0
   }
 
@@ -223,49 +233,68 @@ class Sweeper {
     })
   }
 
-  #sweepIngests(transaction: Transaction, batch: Garbage['ingests']): Garbage['ingests'] {
-    return batch.filter(({ namespace, ref, file }) => {
+  async #sweepIngests(transaction: Transaction, batch: Garbage['ingests']): Promise<Garbage['ingests']> {
+    const dead = batch.filter(({ namespace, ref }) => {
       const row = transaction.get('SELECT * FROM ingests WHERE namespace = ? AND ref = ?', namespace, ref)
       if (row === undefined || !isIngestDead(transaction, this.#layout, row, this.#job.now)) return false
       removeIngest(transaction, namespace, ref)
-      this.#unlink(this.#layout.ingest(file))
       return true
     })
+    await this.#unlink(dead.map(({ file }) => this.#layout.ingest(file)))
+    return dead
   }
 
-  #removeLostBlobs(transaction: Transaction, batch: readonly Digest[]): number {
+  async #removeLostBlobs(transaction: Transaction, batch: readonly Digest[]): Promise<readonly Digest[]> {
     const lost = batch.filter((digest) => isUnknown(transaction, digest))
-    for (const digest of lost) this.#unlink(this.#layout.blob(digest))
-    return lost.length
+    await this.#unlink(lost.map((digest) => this.#layout.blob(digest)))
+    return lost
   }
 
-  #removeLostIngests(transaction: Transaction, batch: readonly string[]): number {
+  async #removeLostIngests(transaction: Transaction, batch: readonly string[]): Promise<readonly string[]> {
     const lost = batch.filter((file) => transaction.get('SELECT 1 FROM ingests WHERE file = ?', file) === undefined)
-    for (const file of lost) this.#unlink(this.#layout.ingest(file))
-    return lost.length
+    await this.#unlink(lost.map((file) => this.#layout.ingest(file)))
+    return lost
   }
 
-  #unlink(path: string): void {
-    this.freedBytes += statSync(path, { throwIfNoEntry: false })?.size ?? 0
-    rmSync(path, { force: true })
+  /** All at the same time: one after the other they would mostly wait for the disk. */
+  async #unlink(paths: readonly string[], knownSize?: (at: number) => number | undefined): Promise<void> {
+    await Promise.all(
+      paths.map(async (path, at) => {
+        try {
+          const size = knownSize?.(at) ?? (await stat(path)).size
+          await unlink(path)
+          this.freedBytes += size
+        } catch (error) {
+          const wrapped = fileError(path, 'remove', error)
+          if (!hasErrorCode(wrapped, 'FILE_NOT_FOUND')) throw wrapped
+        }
+      }),
+    )
+  }
+
+  async #eachBatch<Item>(
+    items: readonly Item[],
+    work: (transaction: Transaction, batch: readonly Item[]) => Promise<readonly Item[]>,
+  ): Promise<readonly Item[]> {
+    const done: Item[] = []
+    for (const batch of batchesOf(items)) done.push(...(await this.#inTurn((transaction) => work(transaction, batch))))
+    return done
   }
 
   /** A batch with the database to itself, then a pause for others. */
-  #inTurn<Output>(work: (transaction: Transaction) => Output): Output {
-    const output = this.#database.writeBlocking(work)
-    Atomics.wait(PAUSE, 0, 0, PAUSE_MS)
+  async #inTurn<Output>(work: (transaction: Transaction) => Promise<Output>): Promise<Output> {
+    const output = await this.#database.writeExclusively(work)
+    await wait(PAUSE_MS)
     return output
   }
 }
-
-const PAUSE = new Int32Array(new SharedArrayBuffer(4))
 
 function isUnknown(transaction: Transaction, digest: Digest): boolean {
   return transaction.get('SELECT 1 FROM blobs WHERE digest = ? LIMIT 1', digest) === undefined
 }
 
 function namesIn(directory: string): readonly string[] {
-  return readdirSync(join(directory), { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? [entry.name] : []))
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? [entry.name] : []))
 }
 
 function batchesOf<Item>(items: readonly Item[]): readonly (readonly Item[])[] {

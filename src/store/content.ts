@@ -89,7 +89,7 @@ export class LocalContent implements ContentStore {
   /** Pages through the database, so that no list has to fit in memory; what changes meanwhile may be seen or not. */
   async *list(filters: readonly string[] = [], { signal }: ContentOptions = {}): AsyncIterable<ContentInfo> {
     const filter = parseFilters(filters)
-    const { condition, values } = narrowing(filter)
+    const { condition, values } = narrowing(filter, this.#context.namespace)
     let last = ''
     for (;;) {
       const rows = await this.#context.database.read(
@@ -337,14 +337,17 @@ function fieldsOf({ digest, labels }: ContentInfo): FieldReader {
 }
 
 /** What SQL may look for: digests, and compressed twins of plain layers. The filter itself decides in the end. */
-function narrowing(filter: Filter): { readonly condition: string; readonly values: readonly string[] } {
+function narrowing(
+  filter: Filter,
+  namespace: string,
+): { readonly condition: string; readonly values: readonly string[] } {
   const found = filter.alternatives.map((selectors) => {
     for (const { fieldPath, operator, value } of selectors) {
       if (operator !== '==') continue
       const [field, ...key] = fieldPath
-      if (field === 'digest' && key.length === 0) return { condition: 'digest = ?', value }
+      if (field === 'digest' && key.length === 0) return { condition: 'digest = ?', values: [value] }
       if (field === 'labels' && key.join('.') === UNCOMPRESSED_LABEL) {
-        return { condition: `${UNCOMPRESSED_EXPRESSION} = ?`, value }
+        return { condition: BY_UNCOMPRESSED, values: [value, namespace] }
       }
     }
     return undefined
@@ -353,9 +356,12 @@ function narrowing(filter: Filter): { readonly condition: string; readonly value
   if (all.length < found.length || all.length > MAX_LOOKUPS) return { condition: '', values: [] }
   return {
     condition: ` AND (${all.map(({ condition }) => condition).join(' OR ')})`,
-    values: all.map(({ value }) => value),
+    values: all.flatMap(({ values }) => values),
   }
 }
 
+// Left to itself SQLite would rather read the whole namespace in the order of the digests.
+const BY_UNCOMPRESSED = `digest IN (SELECT digest FROM blobs INDEXED BY blobs_by_uncompressed
+  WHERE ${UNCOMPRESSED_EXPRESSION} = ? AND namespace = ?)`
 /** More alternatives than this are not looked up one by one. */
 const MAX_LOOKUPS = 100

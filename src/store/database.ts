@@ -77,6 +77,14 @@ export class StoreDatabase implements Disposable {
     return patiently(this.path, () => this.#transact('BEGIN IMMEDIATE', work), signal)
   }
 
+  /**
+   * Whether a change is durable before its write returns, or with the next one that is. Changes are all or nothing
+   * either way.
+   */
+  setDurability(durability: 'now' | 'later'): void {
+    this.#database.exec(`PRAGMA synchronous = ${durability === 'now' ? 'FULL' : 'NORMAL'}`)
+  }
+
   /** As {@link StoreDatabase.readAtOnce}, for threads that may wait. */
   readBlocking<Output>(work: (transaction: Transaction) => Output): Output {
     return this.#transact('BEGIN', work)
@@ -85,6 +93,21 @@ export class StoreDatabase implements Disposable {
   /** As {@link StoreDatabase.write}, for threads that may wait. */
   writeBlocking<Output>(work: (transaction: Transaction) => Output): Output {
     return this.#transact('BEGIN IMMEDIATE', work)
+  }
+
+  /**
+   * As {@link StoreDatabase.writeBlocking}, for work that waits in between. Nobody else writes meanwhile, and nothing
+   * else may use this connection.
+   */
+  async writeExclusively<Output>(work: (transaction: Transaction) => Promise<Output>): Promise<Output> {
+    this.#database.exec('BEGIN IMMEDIATE')
+    try {
+      const output = await work(this.#transaction)
+      this.#database.exec('COMMIT')
+      return output
+    } finally {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+    }
   }
 
   [Symbol.dispose](): void {

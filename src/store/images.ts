@@ -2,7 +2,7 @@ import { TareError } from '../errors/index.ts'
 import { type Descriptor, type Digest, isDigest, type Labels } from '../oci/index.ts'
 import { type NamespaceContext, touch } from './context.ts'
 import type { Transaction } from './database.ts'
-import { type FieldReader, type Filter, labelField, parseFilters } from './filter/index.ts'
+import { type FieldReader, type Filter, labelField, parseFilters, type Selector } from './filter/index.ts'
 import { checkedLabels, isWithin, mergedLabels, unknownPath } from './labels.ts'
 import { dateOf, digestColumn, formatLabels, labelsOf, numberOf, type Row, textOf } from './rows.ts'
 
@@ -90,18 +90,17 @@ export class LocalImages implements ImageStore {
 
   async list(filters: readonly string[] = [], { signal }: ImageStoreOptions = {}): Promise<readonly ImageRecord[]> {
     const filter = parseFilters(filters)
-    const { conditions, values } = narrowing(filter)
+    const { conditions, values } = narrowing(filter, this.#context.namespace)
     const rows = await this.#context.database.read(
       (transaction) =>
         transaction.all(
-          `SELECT ${COLUMNS} FROM images WHERE namespace = ?${conditions} ORDER BY name`,
+          `SELECT ${COLUMNS} FROM images WHERE namespace = ?${conditions} ORDER BY ${conditions === '' ? 'name' : '+name'}`,
           this.#context.namespace,
           ...values,
         ),
       signal,
     )
-    const records = rows.map(toRecord)
-    return records.filter((record) => filter.matches(fieldsOf(record)))
+    return rows.filter((row) => filter.matches(fieldsOf(row))).map(toRecord)
   }
 
   async create(image: NewImage, { signal }: ImageStoreOptions = {}): Promise<ImageRecord> {
@@ -264,18 +263,19 @@ function toRecord(row: Row): ImageRecord {
   }
 }
 
-function fieldsOf({ name, target, labels }: ImageRecord): FieldReader {
+/** Reads fields off a row: most rows are looked at for one field only. */
+function fieldsOf(row: Row): FieldReader {
   return (path) => {
     switch (path[0] ?? '') {
       case 'name':
-        return name
-      case 'target':
-        if (path.length < 2) return undefined
-        return path[1] === 'digest' ? target.digest : path[1] === 'mediatype' ? target.mediaType : undefined
+        return textOf(row, 'name')
+      case 'target': {
+        const column = TARGET_COLUMNS[path.slice(0, 2).join('.')]
+        return column === undefined ? undefined : textOf(row, column)
+      }
       case 'labels':
-        return labelField(labels, path)
       case 'annotations':
-        return labelField(target.annotations ?? {}, path)
+        return labelField(labelsOf(row, path[0] ?? ''), path)
       default:
         return undefined
     }
@@ -283,23 +283,46 @@ function fieldsOf({ name, target, labels }: ImageRecord): FieldReader {
 }
 
 /**
- * What SQL may look for so that not every record has to be read: where each alternative asks for a name or a digest.
- * The filter itself decides in the end.
+ * What SQL may look for so that not every record has to be read: names, digests, types, and labels that are plain. The
+ * filter itself decides in the end.
  */
-function narrowing(filter: Filter): { readonly conditions: string; readonly values: readonly string[] } {
-  const found = filter.alternatives.map((selectors) => {
-    for (const { fieldPath, operator, value } of selectors) {
-      if (operator !== '==') continue
-      if (fieldPath.length === 1 && fieldPath[0] === 'name') return { condition: 'name = ?', value }
-      if (fieldPath.join('.') === 'target.digest') return { condition: 'digest = ?', value }
-    }
-    return undefined
-  })
-  const all = found.filter((one) => one !== undefined)
-  if (all.length < found.length || all.length > MAX_LOOKUPS) return { conditions: '', values: [] }
-  const conditions = ` AND (${all.map(({ condition }) => condition).join(' OR ')})`
-  return { conditions, values: all.map(({ value }) => value) }
+function narrowing(
+  filter: Filter,
+  namespace: string,
+): { readonly conditions: string; readonly values: readonly string[] } {
+  const found = filter.alternatives.map((selectors) =>
+    selectors.flatMap((selector) => lookupOf(selector, namespace) ?? []),
+  )
+  if (found.length > MAX_LOOKUPS || found.some((lookups) => lookups.length === 0)) return { conditions: '', values: [] }
+  const alternatives = found.map((lookups) => `(${lookups.map(({ condition }) => condition).join(' AND ')})`)
+  return {
+    conditions: ` AND (${alternatives.join(' OR ')})`,
+    values: found.flatMap((lookups) => lookups.flatMap(({ values }) => values)),
+  }
 }
+
+interface Lookup {
+  readonly condition: string
+  readonly values: readonly string[]
+}
+
+function lookupOf({ fieldPath, operator, value }: Selector, namespace: string): Lookup | undefined {
+  const [field, ...rest] = fieldPath
+  const column = fieldPath.length === 1 && field === 'name' ? 'name' : TARGET_COLUMNS[fieldPath.join('.')]
+  if (column !== undefined && operator !== '==') return undefined
+  // Left to itself SQLite would rather read the whole namespace in the order of the names.
+  if (column === 'digest') return { condition: BY_DIGEST, values: [namespace, value] }
+  if (column !== undefined) return { condition: `${column} = ?`, values: [value] }
+  const key = rest.join('.')
+  // What is quoted in a path of SQLite's can't hold a quote.
+  if ((field !== 'labels' && field !== 'annotations') || /["\\]/.test(key)) return undefined
+  const path = `$."${key}"`
+  if (operator === '==') return { condition: `json_extract(${field}, ?) = ?`, values: [path, value] }
+  return operator === 'present' ? { condition: `json_extract(${field}, ?) IS NOT NULL`, values: [path] } : undefined
+}
+
+const BY_DIGEST = 'name IN (SELECT name FROM images INDEXED BY images_by_digest WHERE namespace = ? AND digest = ?)'
+const TARGET_COLUMNS: Readonly<Record<string, string>> = { 'target.digest': 'digest', 'target.mediatype': 'media_type' }
 
 /** More alternatives than this are not looked up one by one. */
 const MAX_LOOKUPS = 100
