@@ -38,7 +38,6 @@ function testRun(env: Host['env'] = {}, stdin = ''): TestRun {
     cpus: 1,
     platform: { os: 'linux', architecture: 'amd64' },
     memoryBytes: 2 ** 30,
-    platform: { os: 'linux', architecture: 'amd64' },
     homeDirectory: '/nowhere',
     temporaryDirectory: '/nowhere',
     onSignal: () => () => {},

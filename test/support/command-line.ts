@@ -2,7 +2,6 @@ import { tmpdir } from 'node:os'
 import { runCommandLine } from '../../src/cli/command-line.ts'
 import { bytesSource } from '../../src/stream/index.ts'
 import type { Host, HostStream } from '../../src/cli/host.ts'
-import { bytesSource } from '../../src/stream/index.ts'
 import type { Ended } from './run-tare.ts'
 
 /** Where a run lives: what the environment says. */
