@@ -1,6 +1,8 @@
 /** Transports: from a reference to where an image is read or written. */
 export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
+export type { DockerEngineOptions } from '../engine/index.ts'
 export { openVerifiedBlob } from './open-verified.ts'
+export type { ContainerdPlaceOptions } from './engine-options.ts'
 export type { ContainerdReference, DockerDaemonReference } from './engine-reference.ts'
 export type { RecordName } from './record-name.ts'
 export {
