@@ -77,7 +77,7 @@ async function labelsTheirs(
   const lines = (await ctr('content', 'ls')).trim().split('\n').slice(1)
   return new Map(
     lines.map((line) => {
-      const [digest = '', , , labels = ''] = line.split('\t')
+      const [digest = '', , , labels = ''] = line.split(/\t+/)
       return [
         digest,
         labels

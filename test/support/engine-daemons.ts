@@ -116,7 +116,12 @@ export async function runContainerd(): Promise<RunningContainerd> {
     (await runPeer('ctr', ['--address', address, ...args])).stdout
   stack.use(await runDaemon('containerd', ['--config', directory.join('config.toml')], () => ctr('version')))
   const owned = stack.move()
-  return { address, join: directory.join, ctr, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return {
+    address,
+    join: (...parts) => directory.join(...parts),
+    ctr,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
 }
 
 /** Starts a daemon and waits until a question to it is answered. */
