@@ -268,7 +268,7 @@ test('tare completion bash completes verbs, flags, choices, prefixes and files',
   assert.deepEqual(await completes('tare', 'copy', '--dest-t'), ['--dest-tls-verify'])
   assert.deepEqual(await completes('tare', 'diff', '--progress', 'l'), ['lines'])
   assert.deepEqual(await completes('tare', '--quiet', 'completion', 'z'), ['zsh'])
-  assert.deepEqual(await completes('tare', 'copy', 'docker'), ['docker://', 'docker-archive:'])
+  assert.deepEqual(await completes('tare', 'copy', 'docker'), ['docker://', 'docker-archive:', 'docker-daemon:'])
   assert.deepEqual(await completes('tare', 'copy', 'oci-archive', ':', 'app'), ['app.tare'])
   assert.deepEqual(await completes('tare', 'apply', 'app'), ['app.tare'])
   assert.deepEqual(await completes('tare', 'layer', ''), ['explain'])
