@@ -33,10 +33,10 @@ export type VerbResult =
       readonly kind: 'answer'
       readonly report: unknown
       readonly text: string
-      /** The answer to a question is no: exit code 1. */
-      readonly isNegative?: boolean | undefined
       /** The answer tells of something that is not well: the exit code of this category. */
       readonly unwell?: ErrorCategory | undefined
+      /** The answer to a question is no: exit code 1. */
+      readonly isNegative?: boolean | undefined
     }
   /** Exact bytes, and nothing else. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }

@@ -146,5 +146,8 @@ async function place(
     )
     return attached.reference
   }
-  return writeSignatureBeside(reference.path, bundle)
+  if ('path' in reference) return writeSignatureBeside(reference.path, bundle)
+  throw new TareError('INVALID_ARGUMENT', `${reference.transport}: has no place for a signature`, {
+    hint: 'Write it to a file with --output, or sign the image in its registry',
+  })
 }

@@ -1,5 +1,5 @@
 import { isTareError, TareError } from '../errors/index.ts'
-import { copyImage } from '../image/index.ts'
+import { copyImage, repositoriesToMountFrom } from '../image/index.ts'
 import type { Digest } from '../oci/index.ts'
 import { mapLimited, type OperationOptions, SpoolDirectory } from '../stream/index.ts'
 import type { ImageDestination, ImageSource } from '../transport/index.ts'
@@ -209,10 +209,8 @@ export class ApplyRun implements AsyncDisposable {
 
 /** Repositories of the same registry that images of this run went to: what those have is mounted. */
 function siblings(destination: ImageDestination, written: readonly ImageDestination[]): readonly string[] {
-  const own = destination.repository
-  const others = written.flatMap(({ repository }) => repository ?? [])
-  const names = others.filter((other) => other.registry === own?.registry && other.repository !== own.repository)
-  return [...new Set(names.map((other) => other.repository))].slice(-3)
+  const repositories = written.map(({ repository }) => repository)
+  return [...new Set(repositoriesToMountFrom(repositories, destination))].slice(-3)
 }
 
 /** Scratch space of images that share their sources: the largest plan stands for what others have too. */

@@ -21,6 +21,8 @@ export interface ArchiveInputOptions extends OperationOptions {
   readonly workdir?: string | undefined
   /** Begins to read standard input. Left out, there is none. */
   readonly standardInput?: (() => ByteSource) | undefined
+  /** What errors call the archive. @default its path */
+  readonly shownAs?: string | undefined
 }
 
 /**
@@ -62,7 +64,7 @@ export async function openArchiveFile(
   const volumes =
     (found === undefined ? await openVolumes(path, options) : undefined) ??
     (named?.number === 1 ? await openVolumes(named.path, options) : undefined)
-  return volumes ?? DiskFile.at(path)
+  return volumes ?? DiskFile.at(path, options.shownAs)
 }
 
 /** Archives are read here and there, so what can be read once only has to lie on a disk. */

@@ -45,8 +45,13 @@ export async function openDockerArchiveSource(
   options: TarArchiveOptions = {},
 ): Promise<ImageSource> {
   const files = await TarArchive.open(reference.path, { ...options, otherwise: `oci:${reference.path}` })
-  return new DockerArchiveSource(reference, files)
+  return new DockerArchiveSource(formatTransportReference(reference), reference.pick, files, {
+    otherwise: `oci-archive:${reference.path}`,
+  })
 }
+
+/** Which image of a docker archive is meant. */
+type DockerArchivePick = DockerArchiveReference['pick']
 
 interface LayerFile extends PlainLayer {
   readonly name: string
@@ -59,19 +64,29 @@ interface LoadedImage {
   readonly layers: ReadonlyMap<Digest, LayerFile>
 }
 
-class DockerArchiveSource implements ImageSource {
+/** Reads one image of a docker archive, wherever the archive came from. */
+export class DockerArchiveSource implements ImageSource {
   readonly reference: string
   readonly layerForm = 'plain'
-  readonly #path: string
-  readonly #pick: DockerArchiveReference['pick']
+  readonly #pick: DockerArchivePick
   readonly #files: TarArchive
+  readonly #otherwise: string | undefined
   #loaded: Promise<LoadedImage> | undefined
 
-  constructor(reference: DockerArchiveReference, files: TarArchive) {
-    this.reference = formatTransportReference(reference)
-    this.#path = reference.path
-    this.#pick = reference.pick
+  /**
+   * @param reference - as text, for messages
+   * @param options - `otherwise`: the transport to suggest where there is an `index.json` instead of a `manifest.json`
+   */
+  constructor(
+    reference: string,
+    pick: DockerArchivePick,
+    files: TarArchive,
+    { otherwise }: { readonly otherwise?: string | undefined } = {},
+  ) {
+    this.reference = reference
+    this.#pick = pick
     this.#files = files
+    this.#otherwise = otherwise
   }
 
   async resolve(options: OperationOptions = {}): Promise<ManifestContent> {
@@ -144,7 +159,7 @@ class DockerArchiveSource implements ImageSource {
     const reason = isLayout ? undefined : await this.#files.whyIncomplete('manifest.json')
     if (reason !== undefined) throw reason
     throw new TareError('INVALID_ARCHIVE', `${this.reference} is not a docker archive: it has no manifest.json`, {
-      hint: isLayout ? `It has an index.json: try oci-archive:${this.#path}` : undefined,
+      hint: isLayout && this.#otherwise !== undefined ? `It has an index.json: try ${this.#otherwise}` : undefined,
     })
   }
 
@@ -206,11 +221,7 @@ class DockerArchiveSource implements ImageSource {
   }
 }
 
-function pickImage(
-  images: readonly DockerArchiveImage[],
-  pick: DockerArchiveReference['pick'],
-  where: string,
-): DockerArchiveImage {
+function pickImage(images: readonly DockerArchiveImage[], pick: DockerArchivePick, where: string): DockerArchiveImage {
   const found = findImage(images, pick)
   if (found !== undefined) return found
   const shown = images
@@ -225,10 +236,7 @@ function pickImage(
   throw new TareError('NOT_FOUND', `${where} does not exist`, { hint })
 }
 
-function findImage(
-  images: readonly DockerArchiveImage[],
-  pick: DockerArchiveReference['pick'],
-): DockerArchiveImage | undefined {
+function findImage(images: readonly DockerArchiveImage[], pick: DockerArchivePick): DockerArchiveImage | undefined {
   switch (pick?.kind) {
     case undefined:
       return images.length === 1 ? images[0] : undefined

@@ -1,13 +1,15 @@
 /** Transports: from a reference to where an image is read or written; and the files of archives. */
 export { isArchivePresent, STANDARD_STREAM } from './archive-input.ts'
 export { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
-export { makeDirectories } from './directory.ts'
-export { type HeldLock, withFileLock } from './file-lock.ts'
 export { layoutBlobPath } from './layout-source.ts'
 export { type NamedFiles, readNamedFile } from './named-files.ts'
+export { makeDirectories } from './directory.ts'
+export { type HeldLock, withFileLock } from './file-lock.ts'
 export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
 export { archiveSourceIn } from './oci-archive.ts'
 export { openVerifiedBlob } from './open-verified.ts'
+export type { ContainerdReference, DockerDaemonReference } from './engine-reference.ts'
+export type { RecordName } from './record-name.ts'
 export {
   type DirectoryReference,
   type DockerArchiveReference,
@@ -19,6 +21,7 @@ export {
   likelyPrefixOfText,
   type ParseTransportOptions,
   parseTransportReference,
+  type StoreReference,
   type TransportName,
   type TransportReference,
 } from './reference-text.ts'

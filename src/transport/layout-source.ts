@@ -20,7 +20,7 @@ import {
 import { checkSuspect } from './incomplete-archive.ts'
 import { checkLayoutFile, MAX_INDEX_BYTES, parseLayoutIndex, pickEntry } from './layout-index.ts'
 import { type NamedFiles, readNamedFile } from './named-files.ts'
-import { formatTransportReference, type LayoutReference } from './reference-text.ts'
+import type { ImagePick } from './reference-text.ts'
 import { type ImageSource, MAX_MANIFEST_BYTES, type ManifestContent, type OpenBlobOptions } from './transport.ts'
 
 /** Entries of a layout that are looked into for referrers. */
@@ -36,14 +36,22 @@ export class LayoutSource implements ImageSource {
   readonly reference: string
   readonly layerForm = 'stored'
   readonly #files: NamedFiles
-  readonly #pick: LayoutReference['pick']
-  readonly #otherwise: string
+  readonly #pick: ImagePick | undefined
+  readonly #otherwise: string | undefined
 
-  /** @param otherwise - the transport to suggest where there is a `manifest.json` instead of an `index.json` */
-  constructor(reference: LayoutReference, files: NamedFiles, otherwise: string) {
-    this.reference = formatTransportReference(reference)
+  /**
+   * @param reference - as text, for messages
+   * @param options - `otherwise`: the transport to suggest where there is a `manifest.json` instead of an `index.json`
+   */
+  constructor(
+    reference: string,
+    pick: ImagePick | undefined,
+    files: NamedFiles,
+    { otherwise }: { readonly otherwise?: string | undefined } = {},
+  ) {
+    this.reference = reference
     this.#files = files
-    this.#pick = reference.pick
+    this.#pick = pick
     this.#otherwise = otherwise
   }
 
@@ -118,7 +126,7 @@ export class LayoutSource implements ImageSource {
     const reason = isOther ? undefined : await this.#files.whyIncomplete?.('index.json')
     if (reason !== undefined) throw reason
     throw new TareError('INVALID_ARCHIVE', `${this.reference} is not an OCI layout: it has no index.json`, {
-      hint: isOther ? `It has a manifest.json: try ${this.#otherwise}` : undefined,
+      hint: isOther && this.#otherwise !== undefined ? `It has a manifest.json: try ${this.#otherwise}` : undefined,
     })
   }
 

@@ -44,7 +44,9 @@ export async function openArchiveSource(
 
 /** An image of a layout in files that are open. @param files - disposed with the source */
 export function archiveSourceIn(reference: LayoutReference, files: NamedFiles): ImageSource {
-  return new LayoutSource(reference, files, `docker-archive:${reference.path}`)
+  return new LayoutSource(formatTransportReference(reference), reference.pick, files, {
+    otherwise: `docker-archive:${reference.path}`,
+  })
 }
 
 /**

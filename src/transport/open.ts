@@ -1,8 +1,10 @@
 import { statSync } from 'node:fs'
+import type { DockerEngineOptions } from '../engine/index.ts'
 import { hasErrorCode, TareError } from '../errors/index.ts'
 import { openDirectoryDestination, openDirectorySource } from './dir.ts'
 import { openDockerArchiveDestination } from './docker-archive-destination.ts'
 import { openDockerArchiveSource } from './docker-archive-source.ts'
+import type { ContainerdPlaceOptions } from './engine-options.ts'
 import { openArchiveDestination, openArchiveSource } from './oci-archive.ts'
 import { openLayoutDestination, openLayoutSource } from './oci-layout.ts'
 import {
@@ -33,6 +35,14 @@ export interface OpenContext extends OperationOptions {
   readonly standardInput?: (() => ByteSource) | undefined
   /** Gets an archive that is written to `-`, once it is finished. Left out, there is none. */
   readonly standardOutput?: ((archive: ByteSource) => Promise<void>) | undefined
+  /** Directory of the local store; for `store:` only. */
+  readonly storeDirectory?: string | undefined
+  /** Namespace in the store. @default 'default' */
+  readonly storeNamespace?: string | undefined
+  /** For `docker-daemon:` only. */
+  readonly docker?: DockerEngineOptions | undefined
+  /** For `containerd:` only. */
+  readonly containerd?: ContainerdPlaceOptions | undefined
   /** For `docker://` only. */
   readonly registry?: RegistryTransportOptions | undefined
 }
@@ -63,6 +73,19 @@ export async function openSource(
       return openDockerArchiveSource(parsed, context)
     case 'dir':
       return openDirectorySource(parsed)
+    case 'store': {
+      // Imported here so that nothing else loads SQLite.
+      const { openStoreSource } = await import('./store.ts')
+      return openStoreSource(parsed, context)
+    }
+    case 'docker-daemon': {
+      const { openDockerDaemonSource } = await import('./docker-daemon-source.ts')
+      return openDockerDaemonSource(parsed, context)
+    }
+    case 'containerd': {
+      const { openContainerdSource } = await import('./containerd.ts')
+      return openContainerdSource(parsed, context)
+    }
   }
 }
 
@@ -96,6 +119,18 @@ export async function openDestination(
       return openDockerArchiveDestination(parsed, context)
     case 'dir':
       return openDirectoryDestination(parsed, context)
+    case 'store': {
+      const { openStoreDestination } = await import('./store.ts')
+      return openStoreDestination(parsed, context)
+    }
+    case 'docker-daemon': {
+      const { openDockerDaemonDestination } = await import('./docker-daemon-destination.ts')
+      return openDockerDaemonDestination(parsed, context)
+    }
+    case 'containerd': {
+      const { openContainerdDestination } = await import('./containerd.ts')
+      return openContainerdDestination(parsed, context)
+    }
   }
 }
 

@@ -132,7 +132,7 @@ export interface ImageDestination extends AsyncDisposable {
   commit(root: ManifestContent, options?: OperationOptions): Promise<CommitResult>
   /**
    * Opens what was committed, to be read back: by its name where it has one, so that the name is proven too. Undefined
-   * where it can't be read any more: it went to standard output.
+   * where it can't be read any more, because it went to standard output, and where the commit has checked it itself.
    *
    * @param digest - what the commit gave
    */

@@ -234,6 +234,27 @@ test('planBundle() and planUnbundle() tell what would happen and write nothing',
   assert.deepEqual(await readdir(work.path), [])
 })
 
+test('planBundle() reads no layer, and diffBundle() without patches none of a baseline', async () => {
+  await using work = await temporaryDirectory()
+  await using resources = new AsyncDisposableStack()
+  const [ofBaseline, ofTarget] = [new Map<Digest, number>(), new Map<Digest, number>()]
+  const baseline = counting(resources.use(await openSource(`oci:${dir.join('a-one')}`)), ofBaseline)
+  const target = counting(resources.use(await openSource(`oci:${dir.join('a-two')}`)), ofTarget)
+  const pairs = [{ name: 'a', baselines: [baseline], target }]
+  const layersOf = async (source: ImageSource): Promise<readonly Digest[]> =>
+    (await readImageTree(source)).blobs.flatMap(({ role, descriptor }) => (role === 'layer' ? [descriptor.digest] : []))
+  const [baselineLayers, targetLayers] = [await layersOf(baseline), await layersOf(target)]
+
+  await planBundle(pairs, { tool: 'tare/test' })
+  for (const digest of baselineLayers) assert.ok(!ofBaseline.has(digest))
+  for (const digest of targetLayers) assert.ok(!ofTarget.has(digest))
+
+  const file = resources.use(await openDestination(`oci-archive:${work.join('whole.tare')}`))
+  await diffBundle(pairs, file, { kernels, tool: 'tare/test', patches: 'none' })
+  for (const digest of baselineLayers) assert.ok(!ofBaseline.has(digest))
+  assert.equal(targetLayers.filter((digest) => ofTarget.has(digest)).length, 2)
+})
+
 test('preflight() names everything that a baseline lacks, tells apart what for, and who has it', async () => {
   await using work = await temporaryDirectory()
   await using resources = new AsyncDisposableStack()

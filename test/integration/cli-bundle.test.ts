@@ -118,6 +118,29 @@ test('tare unbundle --strict writes nothing unless every image can be done', asy
   assert.equal(alone.code, 4)
 })
 
+test('tare unbundle ends with the code of what failed in the middle, or 6, and says which images were done', async () => {
+  const bytes = await readFile(dir.join('release.tare'))
+  const at = bytes.findLastIndex((byte) => byte !== 0)
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at)
+  await writeFile(dir.join('failing.tare'), bytes)
+  const run = (out: string, ...flags: readonly string[]): Promise<Ended> => {
+    const images = ['web', 'db'].flatMap((name) => [
+      ...['--baseline', `${name}=oci:images/${name}:v1`],
+      ...['--output', `${name}=oci:out/${out}:${name}`],
+    ])
+    return tare('unbundle', 'failing.tare', ...images, ...flags, '--json')
+  }
+  const [strict, partial] = await Promise.all([run('failing-strict', '--strict'), run('failing-partial')])
+  for (const ended of [strict, partial]) {
+    const rows = statuses(ended)
+    assert.deepEqual(
+      rows.map((row) => row[1]),
+      ['ok', 'failed-compose'],
+    )
+  }
+  assert.deepEqual([strict.code, partial.code], [4, 6])
+})
+
 test('tare unbundle --dry-run tells what each image takes and lacks', async () => {
   const args = ['unbundle', 'release.tare', '--baseline', 'web=oci:images/web:v1', '--output', 'web=oci:out/dry']
   const ended = await tare(...args, '--dry-run', '--json')

@@ -14,11 +14,11 @@ import {
 import { hasErrorCode } from '../../src/errors/index.ts'
 import { copyImage } from '../../src/image/index.ts'
 import type { Digest } from '../../src/oci/index.ts'
-import { digestOf, type ProgressEvent } from '../../src/stream/index.ts'
+import { bytesSource, digestOf, type ProgressEvent } from '../../src/stream/index.ts'
 import { openDestination, openSource } from '../../src/transport/index.ts'
 import { type KernelRunner, createInlineRunner, createThreadRunner } from '../../src/workers/index.ts'
 import { fixture, sharedFixture } from '../support/fixtures.ts'
-import { plainLayer, tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
+import { buildImage, plainLayer, tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 const SAVE_V1 = `docker-archive:${fixture('images/app-docker-save-v1.tar.gz')}`
@@ -298,12 +298,15 @@ test('diffImages() and applyDelta() tell a reporter of their own about every blo
     for (const { id, state } of events.splice(0)) states.set(id, [...(states.get(id) ?? []), state])
     return states
   }
-  const report = await diff([DOCKER_V1], DOCKER_V2, dir.join('d.tare'), { onProgress })
+  const [v1, v2] = [`oci:${dir.join('v1')}`, `oci:${dir.join('v2')}`]
+  await writeImage(v1, { layers: [tarOf({ a: 'one '.repeat(500), b: 'b' })], compression: 'gzip' })
+  await writeImage(v2, { layers: [tarOf({ a: 'one '.repeat(501), b: 'b' }), tarOf({ c: 'new' })] })
+  const report = await diff([v1], v2, dir.join('d.tare'), { onProgress })
   const made = seen()
   const changed = report.blobs.filter((blob) => blob.role === 'layer')
   for (const { digest } of changed) assert.ok(made.has(digest), digest)
 
-  await using baseline = await openSource(DOCKER_V1)
+  await using baseline = await openSource(v1)
   await using delta = await openSource(`oci-archive:${dir.join('d.tare')}`)
   await using destination = await openDestination(`oci:${dir.join('out')}`)
   await applyDelta(delta, [baseline], destination, { kernels, onProgress })
@@ -392,4 +395,46 @@ test('gzip layers whose diffIDs are sha512 are patched as well', async () => {
   const report = await diff([v1], v2, dir.join('d.tare'))
   assert.equal(report.blobs.at(-1)?.origin, 'patch')
   assert.equal(await apply(dir.join('d.tare'), [v1], `oci:${dir.join('out')}`), wanted.descriptor.digest)
+})
+
+test('an image without layers is made a delta of and applied, with and without a baseline that has some', async () => {
+  await using dir = await temporaryDirectory()
+  await writeImage(`oci:${dir.join('some')}`, { layers: [tarOf({ a: 'one' })] })
+  const { descriptor } = await writeImage(`oci:${dir.join('none')}`, { layers: [] })
+  for (const [at, baselines] of [[`oci:${dir.join('some')}`], [`oci:${dir.join('none')}`], []].entries()) {
+    const path = dir.join(`${at}.tare`)
+    const report = await diff(baselines, `oci:${dir.join('none')}`, path)
+    assert.deepEqual(
+      report.blobs.map((blob) => blob.role),
+      ['manifest', 'config'],
+    )
+    assert.equal(await apply(path, baselines, `oci:${dir.join(`out-${at}`)}`), descriptor.digest)
+  }
+})
+
+test('a layer that is to be fetched from its URLs stays so, and nobody asks for it', async () => {
+  await using dir = await temporaryDirectory()
+  const layers = [tarOf({ a: 'one' }), tarOf({ b: 'from elsewhere' })]
+  const { manifest, blobs } = buildImage({ layers })
+  const [config, own, elsewhere] = blobs
+  assert.ok(config !== undefined && own !== undefined && elsewhere !== undefined)
+  const foreign = {
+    ...elsewhere.descriptor,
+    mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar',
+    urls: ['https://layers.example/b.tar'],
+  }
+  const document = { ...JSON.parse(Buffer.from(manifest.bytes).toString()), layers: [own.descriptor, foreign] }
+  const bytes = Buffer.from(JSON.stringify(document))
+  const root = { descriptor: { ...manifest.descriptor, digest: digestOf(bytes), size: bytes.length }, bytes }
+  {
+    await using layout = await openDestination(`oci:${dir.join('target')}`)
+    for (const blob of [config, own]) await layout.putBlob(blob.descriptor, async () => bytesSource(blob.bytes))
+    await layout.putManifest(root)
+    await layout.commit(root)
+  }
+  await writeImage(`oci:${dir.join('base')}`, { layers: [tarOf({ a: 'none' })] })
+  const report = await diff([`oci:${dir.join('base')}`], `oci:${dir.join('target')}`, dir.join('d.tare'))
+  assert.equal(report.blobs.at(-1)?.origin, 'foreign')
+  const digest = await apply(dir.join('d.tare'), [`oci:${dir.join('base')}`], `oci:${dir.join('out')}`)
+  assert.equal(digest, root.descriptor.digest)
 })

@@ -303,14 +303,17 @@ describe('diffDiffah()', () => {
     await assert.rejects(make('x.tar', []), code('INVALID_ARGUMENT'))
   })
 
-  test('levels, windows and candidates out of range are refused', async () => {
+  test('levels, windows and candidates are taken to their limits, and refused beyond', async () => {
     const pairs = [`default=${at('app1')},${at('app2')}`]
     for (const options of [{ level: 0 }, { level: 23 }, { windowLog: 9 }, { windowLog: 32 }, { candidates: 0 }]) {
       await assert.rejects(make('x.tar', pairs, options), code('INVALID_ARGUMENT'), JSON.stringify(options))
     }
-    await make('window.tar', pairs, { windowLog: 10, level: 1, intraLayer: 'required' })
-    const [[written, promised] = []] = await apply('window.tar', { default: at('app1') })
-    assert.equal(written, promised)
+    for (const windowLog of [10, 27, 31]) {
+      const report = await make('window.tar', pairs, { windowLog, level: 1, intraLayer: 'required' })
+      assert.deepEqual(origins(report), ['baseline', 'blob-patch'])
+      const [[written, promised] = []] = await apply('window.tar', { default: at('app1') })
+      assert.equal(written, promised)
+    }
   })
 
   test('memory that no source fits in is an error that names the layer', async () => {

@@ -1,8 +1,9 @@
 import { tmpdir } from 'node:os'
 import { runCommandLine } from '../../src/cli/command-line.ts'
-import type { Host, HostStream } from '../../src/cli/host.ts'
 import { bytesSource } from '../../src/stream/index.ts'
+import type { Host, HostStream } from '../../src/cli/host.ts'
 import type { Ended } from './run-tare.ts'
+
 
 /** Where a run lives: what the environment says. */
 export interface RunPlace {
@@ -14,7 +15,7 @@ export interface RunPlace {
 export async function runInProcess(place: RunPlace, ...argv: readonly string[]): Promise<Ended> {
   const [stdout, stderr] = [textStream(), textStream()]
   const host: Host = {
-    stdin: bytesSource(),
+    stdin: Object.assign(bytesSource(), { isTTY: false }),
     stdout,
     stderr,
     ...place,
