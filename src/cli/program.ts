@@ -9,7 +9,9 @@ import { defineDiff } from './verbs/diff.ts'
 import { defineDoctor } from './verbs/doctor.ts'
 import { defineGc } from './verbs/gc.ts'
 import { defineImage } from './verbs/image.ts'
+import { defineIncremental } from './verbs/incremental.ts'
 import { defineInspect } from './verbs/inspect.ts'
+import { defineInventory } from './verbs/inventory.ts'
 import { defineLayer } from './verbs/layer.ts'
 import { defineLease } from './verbs/lease.ts'
 import { defineManifest } from './verbs/manifest/index.ts'
@@ -69,6 +71,8 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     defineInspect,
     defineDiff,
     defineApply,
+    defineIncremental,
+    defineInventory,
     defineBundle,
     defineUnbundle,
     defineVerify,

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { parseBoolean, parseCount, parseDuration } from './option-values.ts'
 
 /** Which end of a transfer an option is for; without a side it holds for all images of the verb. */
-export type OptionSide = 'src' | 'dest'
+export type OptionSide = 'src' | 'dest' | 'base' | 'final'
 
 /** How to reach the registry of one image. */
 export interface RegistrySettings {
@@ -17,29 +17,27 @@ export interface RegistrySettings {
 }
 
 /** The values that commander gathers for {@link addRegistryOptions}. */
-export interface RegistryOptionValues {
+export interface RegistryOptionValues extends SideOptionValues {
   readonly creds?: string | false
-  readonly srcCreds?: string
-  readonly destCreds?: string
-  readonly srcNoCreds?: boolean
-  readonly destNoCreds?: boolean
   readonly registryToken?: string
-  readonly srcRegistryToken?: string
-  readonly destRegistryToken?: string
   readonly authfile?: string
-  readonly srcAuthfile?: string
-  readonly destAuthfile?: string
   readonly tlsVerify?: boolean
-  readonly srcTlsVerify?: boolean
-  readonly destTlsVerify?: boolean
   readonly certDir?: string
-  readonly srcCertDir?: string
-  readonly destCertDir?: string
   readonly retryTimes?: number
   readonly retryDelay?: number
 }
 
-const SIDE_NAMES: Readonly<Record<OptionSide, string>> = { src: 'source', dest: 'destination' }
+/** The options that hold for one side, with its name in front. */
+type SideOptionValues = {
+  readonly [Name in `${OptionSide}${'Creds' | 'RegistryToken' | 'Authfile' | 'CertDir'}`]?: string
+} & { readonly [Name in `${OptionSide}${'NoCreds' | 'TlsVerify'}`]?: boolean }
+
+const SIDE_NAMES: Readonly<Record<OptionSide, string>> = {
+  src: 'source',
+  dest: 'destination',
+  base: 'base images',
+  final: 'final images',
+}
 
 /** Adds the options for reaching registries, and their variants for each side. */
 export function addRegistryOptions(command: Command, sides: readonly OptionSide[]): Command {
@@ -97,25 +95,13 @@ export function registrySettings(values: RegistryOptionValues, side?: OptionSide
     retries,
     retryDelayMs,
   }
-  switch (side) {
-    case undefined:
-      return common
-    case 'src':
-      return {
-        ...common,
-        ...identityOf(values.srcCreds, values.srcNoCreds, values.srcRegistryToken),
-        authfile: values.srcAuthfile ?? common.authfile,
-        tlsVerify: values.srcTlsVerify ?? common.tlsVerify,
-        certificateDirectory: values.srcCertDir ?? common.certificateDirectory,
-      }
-    case 'dest':
-      return {
-        ...common,
-        ...identityOf(values.destCreds, values.destNoCreds, values.destRegistryToken),
-        authfile: values.destAuthfile ?? common.authfile,
-        tlsVerify: values.destTlsVerify ?? common.tlsVerify,
-        certificateDirectory: values.destCertDir ?? common.certificateDirectory,
-      }
+  if (side === undefined) return common
+  return {
+    ...common,
+    ...identityOf(values[`${side}Creds`], values[`${side}NoCreds`], values[`${side}RegistryToken`]),
+    authfile: values[`${side}Authfile`] ?? common.authfile,
+    tlsVerify: values[`${side}TlsVerify`] ?? common.tlsVerify,
+    certificateDirectory: values[`${side}CertDir`] ?? common.certificateDirectory,
   }
 }
 

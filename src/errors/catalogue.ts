@@ -153,6 +153,10 @@ export const ERROR_CATALOGUE = {
   CORRUPT_PATCH: { category: 'content', meaning: 'A layer patch is damaged' },
   CORRUPT_RECIPE: { category: 'content', meaning: 'What says how compressed bytes are made again is damaged' },
   BASELINE_LACKS_BLOB: { category: 'content', meaning: 'The baseline does not have what the delta builds on' },
+  TARGET_LACKS_BLOB: {
+    category: 'content',
+    meaning: 'The target has not all the layers that an incremental archive leaves out',
+  },
   VERIFY_FAILED: { category: 'content', meaning: 'What was written reads back differently' },
 
   // trust: a signature or a policy refuses

@@ -3,6 +3,15 @@ export { type ExportOptions, type ExportTarget, exportArchive, exportTargets } f
 export { type ImportOptions, type ImportReport, importImages } from './archive/import.ts'
 export { type ImportCompression, importIndex, type ImportIndexOptions } from './archive/import-index.ts'
 export {
+  type ConvertedImage,
+  convertToOci,
+  type ConvertToOciOptions,
+  isSchema1,
+  type LayerFacts,
+  schema1AsOci,
+  type Schema1Options,
+} from './convert/index.ts'
+export {
   addReferencePrefix,
   digestTranslator,
   familiarName,
@@ -60,9 +69,10 @@ export {
   type LocalBaseline,
   type LocalBaselines,
   localBaselines,
+  localLayers,
   type WantedLayer,
 } from './local-baselines.ts'
-export { type IndexFate, type NarrowedTree, narrowTree, offeredPlatforms, platformHint } from './narrow.ts'
+export { type IndexFate, memberTree, type NarrowedTree, narrowTree, offeredPlatforms, platformHint } from './narrow.ts'
 export { NearbySource } from './nearby-source.ts'
 export {
   type ImageVerification,

@@ -53,7 +53,7 @@ export function narrowTree(tree: ImageTree, platforms: readonly Platform[]): Nar
   const from = root.descriptor.digest
   const [only] = picked
   if (picked.size === 1 && only !== undefined) {
-    return { tree: imageTree(withoutIndex(only)), index: { kind: 'dropped', from } }
+    return { tree: memberTree(only), index: { kind: 'dropped', from } }
   }
   const pickedDigests = new Set([...picked].map((node) => node.descriptor.digest))
   const kept = candidates.filter((node) => {
@@ -63,6 +63,11 @@ export function narrowTree(tree: ImageTree, platforms: readonly Platform[]): Nar
   if (kept.length === root.document.manifests.length) return { tree, index: { kind: 'whole' } }
   const rewritten = rewriteIndex(root, kept)
   return { tree: imageTree(rewritten), index: { kind: 'rewritten', from, to: rewritten.descriptor.digest } }
+}
+
+/** One member of an index on its own, without what the index said of it. */
+export function memberTree(member: ManifestNode): ImageTree {
+  return imageTree(withoutIndex(member))
 }
 
 /** The platforms that an index offers, attestations left out, as text. */

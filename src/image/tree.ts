@@ -34,6 +34,8 @@ export interface ManifestNode extends ManifestContent {
   readonly document: Manifest
   /** Present where the config is an image's; artifacts have none. */
   readonly config?: ImageConfig | undefined
+  /** The config's exact bytes, where they were asked for. */
+  readonly configBytes?: Uint8Array | undefined
   /** From the index's descriptor, else from the config. */
   readonly platform?: Platform | undefined
 }
@@ -78,6 +80,13 @@ export interface ReadTreeOptions extends OperationOptions {
   readonly side?: Side | undefined
   /** Which members of the index to read; the others are left out of the tree. @default all */
   readonly members?: ((member: Descriptor) => boolean) | undefined
+  /**
+   * What is done about image configs: read for what they say (`parse`), read and kept with their bytes (`keep`), or left
+   * alone (`skip`), which leaves diffIDs and platforms unknown that only a config tells. @default 'parse'
+   */
+  readonly configs?: 'parse' | 'keep' | 'skip' | undefined
+  /** What the reference points at, or another document to begin with; left out, the source is asked. */
+  readonly root?: ManifestContent | undefined
 }
 
 /**
@@ -89,7 +98,7 @@ export async function readImageTree(source: ImageSource, options: ReadTreeOption
   const side = options.side ?? 'source'
   try {
     const reader = new TreeReader(source, side, options)
-    return imageTree(await reader.read(await source.resolve(options)))
+    return imageTree(await reader.read(options.root ?? (await source.resolve(options))))
   } catch (error) {
     throw CopyError.at(side, source.reference, error)
   }
@@ -205,18 +214,20 @@ class TreeReader {
   }
 
   async #manifest(content: ManifestContent, document: Manifest, options: OperationOptions): Promise<ManifestNode> {
-    const config = await this.#config(document, options)
+    const { configs = 'parse' } = this.#options
+    const bytes = await this.#configBytes(document, options)
+    const config = bytes === undefined ? undefined : parseImageConfig(bytes, `config ${document.config.digest}`)
     const platform = content.descriptor.platform ?? (config === undefined ? undefined : platformOfConfig(config))
-    return { kind: 'manifest', ...content, document, config, platform }
+    const kept = configs === 'keep' && bytes !== undefined ? { configBytes: bytes } : {}
+    return { kind: 'manifest', ...content, document, config, platform, ...kept }
   }
 
-  async #config({ config }: Manifest, options: OperationOptions): Promise<ImageConfig | undefined> {
-    if (!isConfigType(config.mediaType)) return undefined
-    const bytes = await readAllBytes(
+  async #configBytes({ config }: Manifest, options: OperationOptions): Promise<Uint8Array | undefined> {
+    if (this.#options.configs === 'skip' || !isConfigType(config.mediaType)) return undefined
+    return readAllBytes(
       openVerifiedBlob(this.#source, config, this.#side, options),
       MAX_CONFIG_BYTES,
       `config ${config.digest}`,
     )
-    return parseImageConfig(bytes, `config ${config.digest}`)
   }
 }

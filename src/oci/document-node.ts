@@ -41,6 +41,11 @@ export class DocumentNode {
     return new DocumentNode(undefined, this.#path, { ...this.#context, problems: [] })
   }
 
+  /** A value that stands inside this one in another encoding, such as JSON in a string; its faults are told here. */
+  within(value: unknown): DocumentNode {
+    return new DocumentNode(value, this.#path, this.#context)
+  }
+
   /** The names of an object's fields; none where no object is. */
   keys(): readonly string[] {
     return isJsonObject(this.#value) ? Object.keys(this.#value) : []

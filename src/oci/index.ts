@@ -56,6 +56,7 @@ export {
   type ImageIndex,
   type Manifest,
   type ManifestDocument,
+  manifestMediaType,
   type ParseManifestOptions,
   parseManifestDocument,
 } from './manifest.ts'
@@ -112,3 +113,10 @@ export {
   type Reference,
   withDefaultTag,
 } from './reference.ts'
+export {
+  isSchema1Document,
+  parseSchema1Manifest,
+  type Schema1Layer,
+  type Schema1Manifest,
+  schema1Payload,
+} from './schema1.ts'

@@ -3,6 +3,7 @@ import { type Annotations, type Descriptor, readDescriptor } from './descriptor.
 import { type DocumentNode, readDocument, withoutAbsent } from './document-node.ts'
 import { isJsonObject, parseJson } from './json.ts'
 import { isIndexType, isManifestType, isSchema1Type, MEDIA_TYPE } from './media-type.ts'
+import { isSchema1Document } from './schema1.ts'
 
 /**
  * An OCI image manifest (also of an artifact) or a Docker schema 2 manifest. A view: the bytes it was parsed from stay
@@ -81,10 +82,16 @@ export function parseManifestDocument(bytes: Uint8Array, options: ParseManifestO
   })
 }
 
-function isSchema1Document(value: unknown): boolean {
-  if (!isJsonObject(value)) return false
-  const { schemaVersion, mediaType } = value
-  return schemaVersion === 1 || 'fsLayers' in value || (typeof mediaType === 'string' && isSchema1Type(mediaType))
+/**
+ * The media type of any manifest or index, Docker schema 1 included, by its own account.
+ *
+ * @throws {InvalidDocumentError} with every problem, of all but schema 1
+ * @throws {TareError} as {@link parseManifestDocument}
+ */
+export function manifestMediaType(bytes: Uint8Array, subject: string): string {
+  const value = parseJson(bytes, subject, MAX_BYTES)
+  if (!isSchema1Document(value)) return parseManifestDocument(bytes, { subject }).mediaType
+  return isJsonObject(value) && 'signatures' in value ? MEDIA_TYPE.DOCKER_SCHEMA1_SIGNED : MEDIA_TYPE.DOCKER_SCHEMA1
 }
 
 function readMediaType(root: DocumentNode, announced: string | undefined): string {

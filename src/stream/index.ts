@@ -26,6 +26,7 @@ export {
 export { JoinedFile } from './joined-file.ts'
 export { mapLimited, mapOrdered, Mutex } from './map-limited.ts'
 export { type Logger, type OperationOptions, type ProgressEvent, SILENT_LOGGER } from './operation-options.ts'
+export { removeParts, ResumableFile } from './resumable-file.ts'
 export { SpoolDirectory, type SpoolFile } from './spool.ts'
 export {
   isProcessGone,

@@ -72,7 +72,8 @@ export async function removeAbandoned(directory: string, tokenOf: (name: string)
   }
 }
 
-function isAbandoned(token: string): boolean {
+/** Whether the process that made a token is known not to run any more on this machine. */
+export function isAbandoned(token: string): boolean {
   const [, pid, where] = TOKEN_PATTERN.exec(token) ?? []
   return pid !== undefined && where === place() && isProcessGone(Number.parseInt(pid, 16))
 }

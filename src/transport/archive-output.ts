@@ -9,6 +9,7 @@ import {
   type OutputFile,
   readHandleRange,
   removeAbandoned,
+  ResumableFile,
   SpoolDirectory,
   tokenOfTemporary,
 } from '../stream/index.ts'
@@ -65,6 +66,19 @@ export async function archiveOutput(path: string, options: ArchiveOutputOptions)
     })
   }
   return () => VolumeWriter.create(path, volumeBytes)
+}
+
+/**
+ * One file whose unfinished content is left for the next attempt, which goes on with it.
+ *
+ * @throws {TareError} `DESTINATION_EXISTS` for a directory or a device
+ */
+export async function resumableOutput(path: string): Promise<OutputFactory> {
+  await checkReplaceable(path)
+  return async () => {
+    await removeAbandoned(dirname(path), (name) => tokenOfTemporary(name, basename(path)))
+    return ResumableFile.open(path)
+  }
 }
 
 /** One file; what killed runs left of it goes. */

@@ -7,7 +7,9 @@ import {
   type Digest,
   digestAlgorithm,
   digestHex,
-  parseManifestDocument,
+  isSchema1Type,
+  manifestMediaType,
+  schema1Payload,
 } from '../oci/index.ts'
 import {
   abortable,
@@ -81,8 +83,10 @@ class DirectorySource implements ImageSource {
     await this.#checkVersion()
     const bytes = await this.#read(MANIFEST_FILE)
     if (bytes === undefined) throw await this.#notADirectoryImage()
-    const { mediaType } = parseManifestDocument(bytes, { subject: `manifest.json of ${this.reference}` })
-    return { descriptor: bareDescriptor({ mediaType, digest: digestOf(bytes), size: bytes.length }), bytes }
+    const subject = `manifest.json of ${this.reference}`
+    const mediaType = manifestMediaType(bytes, subject)
+    const hashed = isSchema1Type(mediaType) ? schema1Payload(bytes, subject) : bytes
+    return { descriptor: bareDescriptor({ mediaType, digest: digestOf(hashed), size: bytes.length }), bytes }
   }
 
   async readManifest(descriptor: Descriptor, options: OperationOptions = {}): Promise<Uint8Array> {

@@ -31,6 +31,30 @@ export function layoutBlobPath(digest: Digest): string {
   return `blobs/${digestAlgorithm(digest)}/${digestHex(digest)}`
 }
 
+/**
+ * Reads the `index.json` of a layout.
+ *
+ * @param where - the reference, for errors
+ * @param otherwise - the transport to suggest where there is a `manifest.json` instead
+ * @throws {TareError} `INVALID_ARCHIVE`, `UNSUPPORTED_FORMAT`; {@link InvalidDocumentError}
+ */
+export async function readLayoutIndex(
+  files: NamedFiles,
+  where: string,
+  otherwise: string | undefined,
+): Promise<ImageIndex> {
+  const layout = await readNamedFile(files, 'oci-layout', MAX_INDEX_BYTES, where)
+  if (layout !== undefined) checkLayoutFile(layout, where)
+  const index = await readNamedFile(files, 'index.json', MAX_INDEX_BYTES, where)
+  if (index !== undefined) return parseLayoutIndex(index, where)
+  const isOther = (await files.sizeOf('manifest.json')) !== undefined
+  const reason = isOther ? undefined : await files.whyIncomplete?.('index.json')
+  if (reason !== undefined) throw reason
+  throw new TareError('INVALID_ARCHIVE', `${where} is not an OCI layout: it has no index.json`, {
+    hint: isOther && otherwise !== undefined ? `It has a manifest.json: try ${otherwise}` : undefined,
+  })
+}
+
 /** Reads one image of an OCI layout, wherever the layout's files are. */
 export class LayoutSource implements ImageSource {
   readonly reference: string
@@ -57,7 +81,11 @@ export class LayoutSource implements ImageSource {
 
   async resolve(options: OperationOptions = {}): Promise<ManifestContent> {
     options.signal?.throwIfAborted()
-    const descriptor = pickEntry(await this.#index(), this.#pick, this.reference)
+    const descriptor = pickEntry(
+      await readLayoutIndex(this.#files, this.reference, this.#otherwise),
+      this.#pick,
+      this.reference,
+    )
     if (descriptor !== undefined) return { descriptor, bytes: await this.readManifest(descriptor, options) }
     if (this.#pick?.kind === 'digest') return this.#member(this.#pick.digest)
     throw new TareError('INTERNAL', `${this.reference} resolved to nothing`)
@@ -88,7 +116,9 @@ export class LayoutSource implements ImageSource {
   /** Referrers are entries of `index.json`; whether one refers to `digest` is in its manifest. */
   async referrers(digest: Digest, options: OperationOptions = {}): Promise<readonly Descriptor[]> {
     const found: Descriptor[] = []
-    const entries = (await this.#index()).manifests.filter((entry) => isManifestType(entry.mediaType))
+    const entries = (await readLayoutIndex(this.#files, this.reference, this.#otherwise)).manifests.filter((entry) =>
+      isManifestType(entry.mediaType),
+    )
     for (const entry of entries.slice(0, MAX_REFERRER_READS)) {
       const manifest = await this.#readEntry(entry, options)
       if (manifest?.kind !== 'manifest' || manifest.subject?.digest !== digest) continue
@@ -115,19 +145,6 @@ export class LayoutSource implements ImageSource {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#files[Symbol.asyncDispose]()
-  }
-
-  async #index(): Promise<ImageIndex> {
-    const layout = await readNamedFile(this.#files, 'oci-layout', MAX_INDEX_BYTES, this.reference)
-    if (layout !== undefined) checkLayoutFile(layout, this.reference)
-    const index = await readNamedFile(this.#files, 'index.json', MAX_INDEX_BYTES, this.reference)
-    if (index !== undefined) return parseLayoutIndex(index, this.reference)
-    const isOther = (await this.#files.sizeOf('manifest.json')) !== undefined
-    const reason = isOther ? undefined : await this.#files.whyIncomplete?.('index.json')
-    if (reason !== undefined) throw reason
-    throw new TareError('INVALID_ARCHIVE', `${this.reference} is not an OCI layout: it has no index.json`, {
-      hint: isOther && this.#otherwise !== undefined ? `It has a manifest.json: try ${this.#otherwise}` : undefined,
-    })
   }
 
   /** A manifest that is no entry of `index.json`, but a member of one, or left behind by a tag that moved. */

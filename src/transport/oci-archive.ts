@@ -1,21 +1,14 @@
 import { TareError } from '../errors/index.ts'
-import { type Descriptor, type Digest, isForeignLayerType } from '../oci/index.ts'
-import {
-  abortable,
-  bytesSource,
-  type ByteSource,
-  type OperationOptions,
-  verified,
-  verifyBytes,
-} from '../stream/index.ts'
+import { type Descriptor, isForeignLayerType } from '../oci/index.ts'
+import { bytesSource, type OperationOptions, verifyBytes } from '../stream/index.ts'
 import { STANDARD_STREAM } from './archive-input.ts'
-import { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
-import { destinationName, LAYOUT_FILE_CONTENT, updatedLayoutIndex } from './layout-index.ts'
-import { LayoutSource, layoutBlobPath } from './layout-source.ts'
+import type { ArchiveOutputOptions } from './archive-output.ts'
+import { destinationName, updatedLayoutIndex } from './layout-index.ts'
+import { LayoutSource } from './layout-source.ts'
 import type { NamedFiles } from './named-files.ts'
+import { OciArchiveWriter } from './oci-archive-writer.ts'
 import { formatTransportReference, type LayoutReference } from './reference-text.ts'
 import { TarArchive, type TarArchiveOptions } from './tar-archive.ts'
-import { type TarRegion, TarWriter } from './tar-writer.ts'
 import type {
   BlobOpener,
   CommitResult,
@@ -60,8 +53,7 @@ export async function openArchiveDestination(
   options: ArchiveOutputOptions = {},
 ): Promise<ImageDestination> {
   const name = destinationName(reference.pick, formatTransportReference(reference))
-  const createFile = await archiveOutput(reference.path, options)
-  return new ArchiveDestination(reference, name, new TarWriter(reference.path, createFile))
+  return new ArchiveDestination(reference, name, await OciArchiveWriter.create(reference.path, options))
 }
 
 class ArchiveDestination implements ImageDestination {
@@ -69,12 +61,9 @@ class ArchiveDestination implements ImageDestination {
   readonly layerForm = 'stored'
   readonly #path: string
   readonly #name: string | undefined
-  readonly #writer: TarWriter
-  readonly #regions = new Map<string, TarRegion>()
-  readonly #written = new Map<Digest, Promise<void>>()
-  #started: Promise<void> | undefined
+  readonly #writer: OciArchiveWriter
 
-  constructor(reference: LayoutReference, name: string | undefined, writer: TarWriter) {
+  constructor(reference: LayoutReference, name: string | undefined, writer: OciArchiveWriter) {
     this.reference = formatTransportReference(reference)
     this.#path = reference.path
     this.#name = name
@@ -86,35 +75,20 @@ class ArchiveDestination implements ImageDestination {
 
   async prepare(contents: DestinationContents, options: OperationOptions = {}): Promise<void> {
     options.signal?.throwIfAborted()
-    await this.#start()
     const documents = contents.manifests.map((manifest) => manifest.descriptor).toReversed()
     const [root] = documents
-    if (root !== undefined) this.#reserve('index.json', updatedLayoutIndex(undefined, root, this.#name).length)
+    if (root === undefined) return
     // A layer that has URLs may be absent from its source; it gets its place when it comes.
     const blobs = contents.blobs.filter((blob) => !isForeignLayerType(blob.mediaType))
-    for (const { digest, size } of [...documents, ...blobs]) this.#reserve(layoutBlobPath(digest), size)
+    await this.#writer.layOut(updatedLayoutIndex(undefined, root, this.#name).length, [...documents, ...blobs])
   }
 
   async hasBlob(descriptor: Descriptor): Promise<boolean> {
-    return this.#written.has(descriptor.digest)
+    return this.#writer.has(descriptor.digest)
   }
 
   async putBlob(descriptor: Descriptor, open: BlobOpener, options: OperationOptions = {}): Promise<PutOutcome> {
-    options.signal?.throwIfAborted()
-    const underWay = this.#written.get(descriptor.digest)
-    if (underWay !== undefined) {
-      await underWay
-      return 'present'
-    }
-    const writing = this.#write(descriptor, async () => abortable(await open(), options.signal))
-    this.#written.set(descriptor.digest, writing)
-    try {
-      await writing
-    } catch (error) {
-      this.#written.delete(descriptor.digest)
-      throw error
-    }
-    return 'written'
+    return (await this.#writer.put(descriptor, open, options)) === 'present' ? 'present' : 'written'
   }
 
   async hasManifest(descriptor: Descriptor): Promise<boolean> {
@@ -128,11 +102,10 @@ class ArchiveDestination implements ImageDestination {
 
   async commit(root: ManifestContent, options: OperationOptions = {}): Promise<CommitResult> {
     options.signal?.throwIfAborted()
-    if (!this.#written.has(root.descriptor.digest)) {
+    if (!this.#writer.has(root.descriptor.digest)) {
       throw new TareError('INTERNAL', `${this.reference}: root ${root.descriptor.digest} was never put`)
     }
-    await this.#place('index.json', bytesSource(updatedLayoutIndex(undefined, root.descriptor, this.#name)))
-    await this.#writer.commit(options)
+    await this.#writer.commit(updatedLayoutIndex(undefined, root.descriptor, this.#name), options)
     return { digest: root.descriptor.digest }
   }
 
@@ -144,32 +117,5 @@ class ArchiveDestination implements ImageDestination {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writer[Symbol.asyncDispose]()
-  }
-
-  async #write(descriptor: Descriptor, open: BlobOpener): Promise<void> {
-    await this.#start()
-    await this.#place(layoutBlobPath(descriptor.digest), verified(await open(), descriptor, 'blob'))
-  }
-
-  /** Into its reserved place; at the end where nothing was announced. */
-  async #place(name: string, source: ByteSource): Promise<void> {
-    const region = this.#regions.get(name)
-    if (region === undefined) await this.#writer.append(name, source)
-    else await this.#writer.fill(region, source)
-  }
-
-  #reserve(name: string, sizeBytes: number): void {
-    if (!this.#regions.has(name)) this.#regions.set(name, this.#writer.reserve(name, sizeBytes))
-  }
-
-  #start(): Promise<void> {
-    this.#started ??= this.#begin()
-    return this.#started
-  }
-
-  async #begin(): Promise<void> {
-    for (const name of ['blobs/', 'blobs/sha256/']) await this.#writer.directory(name)
-    const content = Buffer.from(LAYOUT_FILE_CONTENT)
-    await this.#writer.fill(this.#writer.reserve('oci-layout', content.length), bytesSource(content))
   }
 }

@@ -1,4 +1,4 @@
-import { hasErrorCode, TareError } from '../errors/index.ts'
+import { hasErrorCode, SizeMismatchError, TareError } from '../errors/index.ts'
 import {
   type Descriptor,
   type Digest,
@@ -9,7 +9,7 @@ import {
   withDefaultTag,
 } from '../oci/index.ts'
 import { RegistryClient, type RegistryClientOptions, type RepositoryClient } from '../registry/index.ts'
-import { type ByteSource, type OperationOptions, verifyBytes } from '../stream/index.ts'
+import type { ByteSource, OperationOptions } from '../stream/index.ts'
 import type {
   BlobOpener,
   CommitResult,
@@ -83,8 +83,11 @@ class RegistrySource extends RegistryEnd implements ImageSource {
 
   async readManifest(descriptor: Descriptor, options: OperationOptions = {}): Promise<Uint8Array> {
     try {
+      // The digest is proven already; of signed schema 1 it is not that of the bytes.
       const { bytes } = await this.remote.getManifest(descriptor.digest, pick(options))
-      verifyBytes(bytes, descriptor, `manifest ${descriptor.digest}`)
+      if (bytes.length !== descriptor.size) {
+        throw new SizeMismatchError(`manifest ${descriptor.digest}`, descriptor.size, bytes.length)
+      }
       return bytes
     } catch (cause) {
       if (!hasErrorCode(cause, 'NOT_FOUND')) throw cause
@@ -102,6 +105,15 @@ class RegistrySource extends RegistryEnd implements ImageSource {
 
   referrers(digest: Digest, options: OperationOptions = {}): Promise<readonly Descriptor[]> {
     return this.remote.referrers(digest, pick(options))
+  }
+
+  async resolveTag(tag: string, options: OperationOptions = {}): Promise<ManifestContent | undefined> {
+    try {
+      return await this.remote.getManifest(tag, pick(options))
+    } catch (error) {
+      if (hasErrorCode(error, 'NOT_FOUND')) return undefined
+      throw error
+    }
   }
 }
 
@@ -151,6 +163,14 @@ class RegistryDestination extends RegistryEnd implements ImageDestination {
     this.#checkRoot(root)
     await this.#put(this.#parsed.tag ?? root.descriptor.digest, root, options)
     return { digest: root.descriptor.digest }
+  }
+
+  commitTag(tag: string, manifest: ManifestContent, options: OperationOptions = {}): Promise<void> {
+    return this.#put(tag, manifest, options)
+  }
+
+  neighbour(repository: string): ImageSource {
+    return registrySource({ registry: this.repository.registry, repository }, { client: this.client })
   }
 
   async reopen(digest: Digest): Promise<ImageSource> {

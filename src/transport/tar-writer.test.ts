@@ -3,8 +3,10 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { suite, test } from 'node:test'
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts'
 import { hasErrorCode } from '../errors/index.ts'
-import { bytesSource } from '../stream/index.ts'
+import type { Digest } from '../oci/index.ts'
+import { bytesSource, digestOf } from '../stream/index.ts'
 import { indexTarFile, readTar } from '../tar/index.ts'
+import { resumableOutput } from './archive-output.ts'
 import { fileHeader, TarWriter } from './tar-writer.ts'
 
 const text = (content: string): AsyncIterable<Uint8Array> => bytesSource(Buffer.from(content))
@@ -126,5 +128,50 @@ suite('fileHeader()', () => {
       first.done === true ? undefined : first.value.kind === 'entry' && first.value.entry.sizeBytes,
       sizeBytes,
     )
+  })
+})
+
+suite('TarWriter with resume', () => {
+  const content = (letter: string): string => letter.repeat(1000)
+  const digest = (letter: string): Digest => digestOf(Buffer.from(content(letter)))
+
+  async function fill(path: string, letters: readonly string[], until: number): Promise<readonly boolean[]> {
+    await using writer = new TarWriter(path, await resumableOutput(path))
+    await writer.directory('d/')
+    const held: boolean[] = []
+    const regions = letters.map((letter) => writer.reserve(`d/${letter}`, 1000))
+    for (const [at, letter] of letters.slice(0, until).entries()) {
+      const region = regions[at]
+      assert.ok(region)
+      const isHeld = await writer.holds(region, { digest: digest(letter), size: 1000 })
+      held.push(isHeld)
+      if (!isHeld) await writer.fill(region, text(content(letter)))
+    }
+    if (until === letters.length) await writer.commit()
+    return held
+  }
+
+  test('takes up the places that an unfinished attempt filled, and ends with the same bytes', async () => {
+    await using directory = await temporaryDirectory()
+    const [path, fresh] = [directory.join('a.tar'), directory.join('b.tar')]
+    assert.deepEqual(await fill(path, ['a', 'b', 'c'], 2), [false, false])
+    assert.deepEqual(await readdir(directory.path), ['.a.tar.part'])
+    assert.deepEqual(await fill(path, ['a', 'b', 'c'], 3), [true, true, false])
+    await fill(fresh, ['a', 'b', 'c'], 3)
+    assert.deepEqual((await readdir(directory.path)).toSorted(), ['a.tar', 'b.tar'])
+    assert.ok((await readFile(path)).equals(await readFile(fresh)))
+  })
+
+  test('takes up nothing of another layout, nor what is damaged', async () => {
+    await using directory = await temporaryDirectory()
+    const [path, fresh] = [directory.join('a.tar'), directory.join('b.tar')]
+    await fill(path, ['a', 'b', 'c'], 2)
+    const part = directory.join('.a.tar.part')
+    const bytes = await readFile(part)
+    bytes[bytes.indexOf('bbbb')] = 0
+    await writeFile(part, bytes)
+    assert.deepEqual(await fill(path, ['x', 'b', 'c'], 3), [false, false, false])
+    await fill(fresh, ['x', 'b', 'c'], 3)
+    assert.ok((await readFile(path)).equals(await readFile(fresh)))
   })
 })

@@ -1,12 +1,17 @@
 import { dirname } from 'node:path'
-import { TareError } from '../errors/index.ts'
+import { hasErrorCode, TareError } from '../errors/index.ts'
 import {
+  abortable,
   type ByteSource,
   bytesSource,
   exactly,
+  type ExpectedContent,
   Mutex,
   type OperationOptions,
   type OutputFile,
+  readHandleRange,
+  ResumableFile,
+  verified,
 } from '../stream/index.ts'
 import { createWholeFile, type OutputFactory } from './archive-output.ts'
 import { makeDirectories, removeEmpty } from './directory.ts'
@@ -70,6 +75,31 @@ export class TarWriter implements AsyncDisposable {
     await this.#write(offset + header.length, exactly(source, sizeBytes, name))
     await this.#finish(offset, header, sizeBytes)
     this.#unfilled.delete(region)
+  }
+
+  /**
+   * Whether an earlier attempt filled a reserved place with the expected content, which is read to prove it. If so the
+   * place needs no filling.
+   */
+  async holds(region: TarRegion, expected: ExpectedContent, signal?: AbortSignal): Promise<boolean> {
+    const file = await this.#open()
+    if (!(file instanceof ResumableFile) || !file.isResumed) return false
+    const { name, sizeBytes, offset } = region
+    const header = fileHeader(name, sizeBytes)
+    const range = { offset: offset + header.length, length: sizeBytes }
+    try {
+      const before = Buffer.alloc(header.length)
+      await file.handle.read(before, 0, before.length, offset)
+      if (!before.equals(header)) return false
+      const content = abortable(readHandleRange(file.handle, this.#path, range), signal)
+      for await (const chunk of verified(content, expected, name)) void chunk
+    } catch (error) {
+      if (hasErrorCode(error, 'DIGEST_MISMATCH', 'SIZE_MISMATCH')) return false
+      throw error
+    }
+    await this.#write(offset + header.length + sizeBytes, bytesSource(tarPadding(sizeBytes)))
+    this.#unfilled.delete(region)
+    return true
   }
 
   /** Adds a file of any size at the end, after those being added. A failed one leaves no trace. @returns its size */

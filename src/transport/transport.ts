@@ -26,6 +26,12 @@ export interface OpenBlobOptions extends OperationOptions {
   readonly offset?: number | undefined
 }
 
+/** What is known of a layer besides its descriptor. */
+export interface OpenPlainLayerOptions extends OperationOptions {
+  /** What its plain tar has to be. */
+  readonly diffId?: DiffId | undefined
+}
+
 /**
  * An image to read. Sources hand out bytes as they come: use `openVerifiedBlob` unless the bytes are checked
  * elsewhere. Concurrent calls are allowed.
@@ -62,7 +68,7 @@ export interface ImageSource extends AsyncDisposable {
   /**
    * The plain tar of a layer, where the source has it nearer at hand than the compressed blob. Bytes are not verified.
    */
-  openPlainLayer?(descriptor: Descriptor, options?: OperationOptions): Promise<ByteSource>
+  openPlainLayer?(descriptor: Descriptor, options?: OpenPlainLayerOptions): Promise<ByteSource>
   /**
    * Artifacts that name `digest` as their subject, such as signatures; only where referrers are kept. Nothing of it is
    * proven, and the list may hold artifacts that only seem to refer.
@@ -70,6 +76,13 @@ export interface ImageSource extends AsyncDisposable {
    * @throws {TareError} `AUTH_REQUIRED`, `INVALID_DOCUMENT`, …
    */
   referrers?(digest: Digest, options?: OperationOptions): Promise<readonly Descriptor[]>
+  /** What another tag of the same repository points at; undefined where there is none. Only where there are tags. */
+  resolveTag?(tag: string, options?: OperationOptions): Promise<ManifestContent | undefined>
+  /**
+   * `false` where only digests are known, as of an inventory: manifests and configs may be made up, layers can't be
+   * opened. Left out, the source holds what it names.
+   */
+  readonly holdsLayers?: boolean | undefined
 }
 
 /** Starts a read from the beginning; called again when a write has to start over. */
@@ -130,6 +143,10 @@ export interface ImageDestination extends AsyncDisposable {
    * @returns what the reference now points at: digest and the name it was given
    */
   commit(root: ManifestContent, options?: OperationOptions): Promise<CommitResult>
+  /** Makes a manifest visible under another tag of the same repository too. Only where there are tags. */
+  commitTag?(tag: string, manifest: ManifestContent, options?: OperationOptions): Promise<void>
+  /** A repository of the same registry, reached in the same way, to read blobs of. Set by registries only. */
+  neighbour?(repository: string): ImageSource
   /**
    * Opens what was committed, to be read back: by its name where it has one, so that the name is proven too. Undefined
    * where it can't be read any more, because it went to standard output, and where the commit has checked it itself.

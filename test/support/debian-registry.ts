@@ -15,6 +15,8 @@ export interface DebianRegistryOptions {
   readonly user?: { readonly username: string; readonly password: string } | undefined
   /** `mutual` wants a client certificate too. @default 'none' */
   readonly tls?: 'none' | 'server' | 'mutual' | undefined
+  /** Takes Docker schema 1 manifests too. @default false */
+  readonly schema1?: boolean | undefined
 }
 
 /** Debian's registry, running on a free port over a directory of its own; dispose to end both. */
@@ -42,6 +44,7 @@ export async function startDebianRegistry(options: DebianRegistryOptions = {}): 
     log: { accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: directory.join('content') }, delete: { enabled: true } },
     http,
+    ...(options.schema1 === true ? { compatibility: { schema1: { enabled: true } } } : {}),
   }
   if (user !== undefined) {
     const { stdout } = await runPeer('htpasswd', ['-Bbn', '-C', '4', user.username, user.password])

@@ -3,7 +3,7 @@ import { readImageTree } from '../../src/image/index.ts'
 import { type Descriptor, type DigestAlgorithm, MEDIA_TYPE, type Platform } from '../../src/oci/index.ts'
 import { bytesSource, digestOf, readAllBytes } from '../../src/stream/index.ts'
 import { TAR_TRAILER, tarHeader, tarPadding } from '../../src/tar/index.ts'
-import { type ManifestContent, openDestination, openSource } from '../../src/transport/index.ts'
+import { type ManifestContent, type OpenContext, openDestination, openSource } from '../../src/transport/index.ts'
 
 /** Makes a tar of regular files. */
 export function tarOf(files: Readonly<Record<string, string | Uint8Array>>, mtime = 0): Uint8Array {
@@ -70,14 +70,22 @@ export function buildImage(recipe: ImageRecipe): BuiltImage {
 }
 
 /** Writes an image to a reference of any transport. @returns its manifest */
-export async function writeImage(reference: string, recipe: ImageRecipe): Promise<ManifestContent> {
+export async function writeImage(
+  reference: string,
+  recipe: ImageRecipe,
+  context: OpenContext = {},
+): Promise<ManifestContent> {
   const { manifest, blobs } = buildImage(recipe)
-  await writeContents(reference, blobs, [manifest])
+  await writeContents(reference, blobs, [manifest], context)
   return manifest
 }
 
 /** Writes an index of images, each with its platform. @returns the index */
-export async function writeIndex(reference: string, recipes: readonly ImageRecipe[]): Promise<ManifestContent> {
+export async function writeIndex(
+  reference: string,
+  recipes: readonly ImageRecipe[],
+  context: OpenContext = {},
+): Promise<ManifestContent> {
   const images = recipes.map((recipe) => ({ ...buildImage(recipe), platform: recipe.platform }))
   const index = contentOf(
     MEDIA_TYPE.OCI_INDEX,
@@ -93,6 +101,7 @@ export async function writeIndex(reference: string, recipes: readonly ImageRecip
     reference,
     images.flatMap((image) => image.blobs),
     [...images.map((image) => image.manifest), index],
+    context,
   )
   return index
 }
@@ -101,8 +110,9 @@ async function writeContents(
   reference: string,
   blobs: BuiltImage['blobs'],
   manifests: readonly ManifestContent[],
+  context: OpenContext,
 ): Promise<void> {
-  await using destination = await openDestination(reference)
+  await using destination = await openDestination(reference, context)
   const unique = [...new Map(blobs.map((blob) => [blob.descriptor.digest, blob])).values()]
   await destination.prepare?.({ blobs: unique.map((blob) => blob.descriptor), manifests })
   for (const { descriptor, bytes } of unique) await destination.putBlob(descriptor, async () => bytesSource(bytes))

@@ -6,8 +6,10 @@ import {
   type Descriptor,
   type Digest,
   isDigest,
+  isSchema1Type,
   MEDIA_TYPE,
   parseManifestDocument,
+  schema1Payload,
 } from '../../oci/index.ts'
 import { type ByteSource, digestOf, type OperationOptions, verifyBytes } from '../../stream/index.ts'
 import { openBlobDownload } from './blob-download.ts'
@@ -69,9 +71,11 @@ export class RepositoryClient {
     const request = this.#request({ method: 'GET', target: this.#manifestPath(reference), headers, ...options })
     const { response, bytes } = await this.registry.fetch(request, subject, 'NOT_FOUND')
     // The digest that a registry names beside a tag is a hint at best: some name one of other bytes.
-    const digest = isDigest(reference) ? reference : digestOf(bytes)
-    verifyBytes(bytes, { digest }, subject)
-    return { descriptor: { mediaType: mediaTypeOf(response, bytes, subject), digest, size: bytes.length }, bytes }
+    const mediaType = mediaTypeOf(response, bytes, subject)
+    const hashed = isSchema1Type(mediaType) ? schema1Payload(bytes, subject) : bytes
+    const digest = isDigest(reference) ? reference : digestOf(hashed)
+    verifyBytes(hashed, { digest }, subject)
+    return { descriptor: { mediaType, digest, size: bytes.length }, bytes }
   }
 
   /**

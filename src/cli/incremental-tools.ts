@@ -1,0 +1,250 @@
+import { stat } from 'node:fs/promises'
+import type { Delta, DeltaSet } from '../delta/index.ts'
+import { hasErrorCode, isTareError, TareError } from '../errors/index.ts'
+import type { FinalInput, ImageSelection, IncrementalArchive, Inventory, NamedImage } from '../incremental/index.ts'
+import type { RegistryClient } from '../registry/index.ts'
+import type {
+  ImageDestination,
+  ImageSource,
+  LayoutReference,
+  OpenContext,
+  TransportReference,
+} from '../transport/index.ts'
+import { checkIsFile } from './bare-path.ts'
+import { parsePlatforms } from './image-options.ts'
+import type { TargetOptionValues } from './target-options.ts'
+
+const INVENTORY_PREFIX = 'inventory:'
+
+/**
+ * Opens base images: `inventory:FILE`, or the bare path of one, stands for all images of an inventory; a layout or archive
+ * without a name for all that are in it.
+ *
+ * @throws {TareError} as `openSource` does, `INVALID_DOCUMENT` for a file that is no inventory
+ */
+export async function openBases(
+  texts: readonly string[],
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<readonly ImageSource[]> {
+  const { inventorySources, openImagesAt, readInventory } = await import('../incremental/index.ts')
+  const sources: ImageSource[] = []
+  for (const text of texts) {
+    const path = await inventoryPath(text)
+    if (path !== undefined) sources.push(...inventorySources(await readInventory(path)))
+    else sources.push(...resources.use(await openImagesAt(text, context)).images.map(({ source }) => source))
+  }
+  return sources
+}
+
+/**
+ * Opens final images, each with the name that its reference gives it.
+ *
+ * @throws {TareError} as `openSource` does
+ */
+export async function openFinals(
+  texts: readonly string[],
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<readonly FinalInput[]> {
+  const [{ referenceName }, { openSource, parseReferenceOnDisk }] = await Promise.all([
+    import('../incremental/index.ts'),
+    import('../transport/index.ts'),
+  ])
+  const inputs: FinalInput[] = []
+  for (const text of texts) {
+    const reference = await parseReferenceOnDisk(text)
+    inputs.push({ source: resources.use(await openSource(reference, context)), name: referenceName(reference) })
+  }
+  return inputs
+}
+
+/** Reads the inventory that an argument names, by its path or as `inventory:FILE`. */
+export async function openInventory(text: string): Promise<Inventory> {
+  const { readInventory } = await import('../incremental/index.ts')
+  return readInventory(text.startsWith(INVENTORY_PREFIX) ? text.slice(INVENTORY_PREFIX.length) : text)
+}
+
+/** The file, if the text means an inventory: by its prefix, or a bare path where a file lies. */
+async function inventoryPath(text: string): Promise<string | undefined> {
+  if (text.startsWith(INVENTORY_PREFIX)) return text.slice(INVENTORY_PREFIX.length)
+  const { hasTransportPrefix } = await import('../transport/index.ts')
+  if (hasTransportPrefix(text)) return undefined
+  const found = await stat(text).catch(() => undefined)
+  return found?.isFile() === true ? text : undefined
+}
+
+/**
+ * The archive that an argument names: a bare path, `oci-archive:FILE` or `oci:DIRECTORY`.
+ *
+ * @throws {TareError} `INVALID_ARGUMENT` for another transport; `FILE_NOT_FOUND`, `INVALID_ARCHIVE` for a bare path
+ */
+export async function archiveReference(text: string, context: OpenContext): Promise<LayoutReference> {
+  const { hasTransportPrefix, parseReferenceOnDisk } = await import('../transport/index.ts')
+  if (!hasTransportPrefix(text)) {
+    await checkIsFile(text, 'an archive', context)
+    return { transport: 'oci-archive', path: text }
+  }
+  const reference = await parseReferenceOnDisk(text)
+  if (reference.transport === 'oci-archive' || reference.transport === 'oci') return reference
+  throw new TareError('INVALID_ARGUMENT', `${reference.transport}: is no incremental archive`, {
+    hint: 'Give the path of an OCI archive, or oci:DIRECTORY',
+  })
+}
+
+/**
+ * Where an archive is written: a bare path, or `oci-archive:FILE` without a name.
+ *
+ * @throws {TareError} `INVALID_ARGUMENT`
+ */
+export async function archivePath(text: string): Promise<string> {
+  const { hasTransportPrefix, parseReferenceOnDisk } = await import('../transport/index.ts')
+  if (!hasTransportPrefix(text)) return text
+  const reference = await parseReferenceOnDisk(text)
+  if (reference.transport === 'oci-archive' && reference.pick === undefined) return reference.path
+  throw new TareError('INVALID_ARGUMENT', `an incremental archive is written to a file, not to ${text}`, {
+    hint: 'Give a path; the images in it keep their names',
+  })
+}
+
+/**
+ * Reads `--map NAME=REFERENCE`.
+ *
+ * @throws {TareError} `INVALID_ARGUMENT`
+ */
+export function parseMap(texts: readonly string[] | undefined): ReadonlyMap<string, string> {
+  return new Map(
+    (texts ?? []).map((text) => {
+      const at = text.indexOf('=')
+      if (at > 0 && at < text.length - 1) return [text.slice(0, at), text.slice(at + 1)] as const
+      throw new TareError('INVALID_ARGUMENT', `--map ${JSON.stringify(text)} is not NAME=REFERENCE`, {
+        hint: 'Such as --map registry.example/app:v2=docker://mirror.example/app:v2',
+      })
+    }),
+  )
+}
+
+/** What `--platform` picks; without one all members. @throws {TareError} `INVALID_ARGUMENT` */
+export function parseSelection(values: {
+  readonly platform?: readonly string[]
+  readonly allPlatforms?: boolean
+}): ImageSelection {
+  const platforms = parsePlatforms(values.platform)
+  if (platforms.length === 0) return { kind: 'all' }
+  if (values.allPlatforms !== true) return { kind: 'platforms', platforms }
+  throw new TareError('INVALID_ARGUMENT', '--platform and --all-platforms exclude each other', {
+    hint: 'All platforms are taken unless --platform picks some',
+  })
+}
+
+/**
+ * Opens a destination for each image of an archive, or of a delta; those in one registry share its connections.
+ *
+ * @throws {TareError} `INVALID_ARGUMENT`, and as `openDestination` does
+ */
+export async function openMappings<Image extends NamedImage>(
+  images: readonly Image[],
+  choice: { readonly destination: string | undefined; readonly map: ReadonlyMap<string, string> },
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<readonly { readonly image: Image; readonly destination: ImageDestination }[]> {
+  const [{ chooseDestinations }, { openDestination, parseReferenceOnDisk }] = await Promise.all([
+    import('../incremental/index.ts'),
+    import('../transport/index.ts'),
+  ])
+  const clients = new Map<string, RegistryClient>()
+  const mappings: { readonly image: Image; readonly destination: ImageDestination }[] = []
+  for (const { image, reference } of chooseDestinations(images, choice)) {
+    const parsed = await parseReferenceOnDisk(reference)
+    const shared = await sharedContext(parsed, context, clients, resources)
+    mappings.push({ image, destination: resources.use(await openDestination(parsed, shared)) })
+  }
+  return mappings
+}
+
+async function sharedContext(
+  reference: TransportReference,
+  context: OpenContext,
+  clients: Map<string, RegistryClient>,
+  resources: AsyncDisposableStack,
+): Promise<OpenContext> {
+  if (reference.transport !== 'docker') return context
+  const { registry } = reference.reference
+  const { RegistryClient: Client } = await import('../registry/index.ts')
+  const client = clients.get(registry) ?? resources.use(new Client(registry, context.registry))
+  clients.set(registry, client)
+  return { ...context, registry: { ...context.registry, client } }
+}
+
+/** A delta, or one of a bundle, as an image that goes somewhere. */
+export interface DeltaImage extends NamedImage {
+  readonly delta: Delta
+}
+
+/**
+ * Opens a file as a delta or bundle, if it is one.
+ *
+ * @returns undefined for an archive of images
+ */
+export async function openIfDelta(
+  text: string,
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<{ readonly set: DeltaSet; readonly images: readonly DeltaImage[] } | undefined> {
+  const { openDeltas } = await import('./open-deltas.ts')
+  try {
+    const { set } = await openDeltas(text, context, resources)
+    const images = set.deltas.map(
+      (delta): DeltaImage => ({ delta, name: set.isBundle ? delta.name : undefined, entry: delta.plan.target }),
+    )
+    return { set, images }
+  } catch (error) {
+    // An archive of several images is told by that it can't be resolved to one.
+    if (hasErrorCode(error, 'NOT_A_DELTA', 'AMBIGUOUS_IMAGE', 'NOT_FOUND')) return undefined
+    throw error
+  }
+}
+
+/**
+ * Opens a file as an incremental archive, if it says that it is one; it is held by `resources`.
+ *
+ * @param text - a bare path or `oci-archive:FILE`; anything else is none
+ */
+export async function openIfIncremental(
+  text: string,
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<IncrementalArchive | undefined> {
+  const { hasTransportPrefix, parseReferenceOnDisk, STANDARD_STREAM } = await import('../transport/index.ts')
+  const reference = hasTransportPrefix(text)
+    ? await parseReferenceOnDisk(text)
+    : ({ transport: 'oci-archive', path: text } as const)
+  if (reference.transport !== 'oci-archive' || reference.pick !== undefined) return undefined
+  // What can be read once only is left to whoever opens it next.
+  if (reference.path === STANDARD_STREAM) return undefined
+  const { IncrementalArchive: Archive } = await import('../incremental/index.ts')
+  try {
+    await using stack = new AsyncDisposableStack()
+    const archive = stack.use(await Archive.open(reference, context))
+    if (!archive.isIncremental) return undefined
+    resources.use(stack.move())
+    return archive
+  } catch (error) {
+    // Whoever opens it as what it is tells what is wrong with it.
+    if (!isTareError(error)) throw error
+    return undefined
+  }
+}
+
+/**
+ * Refuses options that only archives of images understand.
+ *
+ * @throws {TareError} `INVALID_ARGUMENT`
+ */
+export function checkDeltaOptions({ overlay, platform }: TargetOptionValues): void {
+  const unfit = [overlay && '--overlay', platform && '--platform'].find((option) => option)
+  if (unfit === undefined) return
+  throw new TareError('INVALID_ARGUMENT', `${unfit} does not go with a delta`, {
+    hint: 'A delta makes its images whole: give their destinations alone',
+  })
+}
