@@ -65,11 +65,12 @@ export {
   readRawManifest,
 } from './inspect.ts'
 export {
-  type BaselinePlace,
+  findBaselines,
+  type FoundBaselines,
+  type IsHeldHere,
   type LocalBaseline,
-  type LocalBaselines,
-  localBaselines,
   localLayers,
+  type SearchedPlace,
   type WantedLayer,
 } from './local-baselines.ts'
 export { type IndexFate, memberTree, type NarrowedTree, narrowTree, offeredPlatforms, platformHint } from './narrow.ts'
