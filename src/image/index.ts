@@ -55,6 +55,7 @@ export {
   type WriteTreeOptions,
   type WriteTreeReport,
 } from './copy.ts'
+export { fetchImage, type FetchOptions } from './fetch-image.ts'
 export {
   type ImageReport,
   type InspectOptions,

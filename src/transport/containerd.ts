@@ -43,6 +43,5 @@ async function openPlace(reference: ContainerdReference, options: ContainerdTran
     namespace: engine.namespace(name),
     subject: `namespace ${name} of ${engine.subject}`,
     resources: engine,
-    isSparse: true,
   }
 }

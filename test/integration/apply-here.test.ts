@@ -10,7 +10,9 @@ import { createInlineRunner, type KernelRunner } from '../../src/workers/index.t
 import { startContainerd } from '../support/containerd-server.ts'
 import { type DockerEngineServerOptions, startDockerEngine } from '../support/docker-engine-server.ts'
 import { buildImage, type ImageRecipe, tarOf, writeImage } from '../support/image-builder.ts'
-import { errorIn, resultIn, runTare } from '../support/run-tare.ts'
+import { type RunPlace, runInProcess } from '../support/command-line.ts'
+import { errorIn, resultIn } from '../support/run-tare.ts'
+import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 const BASE = tarOf({ 'etc/base': 'base '.repeat(2000) })
@@ -155,10 +157,14 @@ describe('openLocalBaselines()', () => {
 })
 
 describe('tare apply', () => {
-  const env = (dir: TemporaryDirectory): Readonly<Record<string, string>> => ({
-    TARE_STORE: dir.join('store'),
-    CONTAINERD_ADDRESS: dir.join('no-containerd.sock'),
-    DOCKER_HOST: `unix://${dir.join('no-docker.sock')}`,
+  const place = (dir: TemporaryDirectory): RunPlace => ({
+    homeDirectory: dir.join('home'),
+    env: {
+      XDG_CACHE_HOME: SCRATCH_CACHE,
+      TARE_STORE: dir.join('store'),
+      CONTAINERD_ADDRESS: dir.join('no-containerd.sock'),
+      DOCKER_HOST: `unix://${dir.join('no-docker.sock')}`,
+    },
   })
 
   test('without a baseline picks one that is here, and says which', async () => {
@@ -166,7 +172,7 @@ describe('tare apply', () => {
     await copy(`oci:${made.join('v1')}:v1`, 'store:app:v1', nowhere(dir))
     const { digest } = buildImage(V1).manifest.descriptor
     const reference = `store:docker.io/library/app:v1@${digest}`
-    const ended = await runTare(['apply', made.join('app.tare'), 'store:app:v2'], { env: env(dir) })
+    const ended = await runInProcess(place(dir), 'apply', made.join('app.tare'), 'store:app:v2')
     assert.equal(ended.code, 0, ended.stderr)
     assert.ok(ended.stdout.includes(`${reference}, for 2 layers`), ended.stdout)
     assert.ok(ended.stdout.includes(TARGET), ended.stdout)
@@ -176,12 +182,12 @@ describe('tare apply', () => {
     await using dir = await temporaryDirectory()
     const [archive, v2] = [dir.join('app.tar'), `oci:${made.join('v2')}:v2`]
     const pull = ['incremental', 'pull', '--base', `oci:${made.join('v1')}:v1`, v2, archive]
-    const pulled = await runTare(pull, { env: env(dir) })
+    const pulled = await runInProcess(place(dir), ...pull)
     assert.equal(pulled.code, 0, pulled.stderr)
-    const without = await runTare(['apply', '--json', archive, `oci:${dir.join('out')}`], { env: env(dir) })
+    const without = await runInProcess(place(dir), 'apply', '--json', archive, `oci:${dir.join('out')}`)
     assert.deepEqual([without.code, errorIn(without)['code']], [4, 'BASELINE_LACKS_BLOB'])
     await copy(`oci:${made.join('v1')}:v1`, 'store:app:v1', nowhere(dir))
-    const ended = await runTare(['apply', '--json', archive, `oci:${dir.join('out')}`], { env: env(dir) })
+    const ended = await runInProcess(place(dir), 'apply', '--json', archive, `oci:${dir.join('out')}`)
     assert.equal(ended.code, 0, ended.stderr)
     assert.equal((resultIn(ended)['target'] as { digest: string }).digest, TARGET)
 
@@ -193,7 +199,7 @@ describe('tare apply', () => {
 
   test('without any image is a mistake on the command line', async () => {
     await using dir = await temporaryDirectory()
-    const ended = await runTare(['apply', '--json', made.join('app.tare')], { env: env(dir) })
+    const ended = await runInProcess(place(dir), 'apply', '--json', made.join('app.tare'))
     assert.deepEqual([ended.code, errorIn(ended)['code']], [2, 'INVALID_COMMAND_LINE'])
   })
 })
