@@ -5,6 +5,7 @@ import { watch } from 'node:fs'
 import { copyFile, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { startRegistry } from '../../src/registry/index.ts'
 import { digestOf } from '../../src/stream/index.ts'
 import { fixture } from '../support/fixtures.ts'
 import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
@@ -193,6 +194,24 @@ suite('tare apply', () => {
       }
     }
   })
+})
+
+test('tare copy takes a delta into a registry and back: the same file, the same volumes', async () => {
+  await using registry = await startRegistry()
+  await using directory = await temporaryDirectory()
+  await writeFile(directory.join('app.tare'), made.whole)
+  const place = `docker://${registry.address}/app:delta`
+  for (const args of [
+    [`oci-archive:${directory.join('app.tare')}`, place],
+    [place, `oci-archive:${directory.join('back.tare')}`],
+    ['--split', '300kB', place, `oci-archive:${directory.join('disc.tare')}`],
+  ]) {
+    const { code, stderr } = await tare(['copy', '--tls-verify', 'false', ...args])
+    assert.equal(code, 0, stderr)
+  }
+  assert.ok(made.whole.equals(await readFile(directory.join('back.tare'))))
+  const sums = await readFile(directory.join('disc.tare.sha256'), 'utf8')
+  assert.equal(sums.replaceAll('disc.', 'app.'), await readFile(made.directory.join('app.tare.sha256'), 'utf8'))
 })
 
 suite('standard streams', () => {
