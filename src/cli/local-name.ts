@@ -25,6 +25,11 @@ export async function localName(
         const { formatReference } = await import('../oci/index.ts')
         return fullName(formatReference(reference.image))
       }
+      break
+    case 'oci':
+    case 'oci-archive':
+    case 'docker-archive':
+    case 'dir':
   }
   throw new TareError('INVALID_ARGUMENT', `${image} does not say what to call it in the store`, {
     hint: 'Give a name after it',
