@@ -54,6 +54,7 @@ export function addDiffahAliases(program: Command, note: (text: string) => void)
   for (const [name, replacement] of Object.entries(REMOVED_VERBS)) addRemovedVerb(program, name, replacement)
 }
 
+const FORMATS: ReadonlySet<unknown> = new Set(['text', 'json'])
 const COMPRESSED_BY: ReadonlySet<string> = new Set(['diff', 'bundle'])
 
 function addFormats(program: Command): void {
@@ -62,12 +63,23 @@ function addFormats(program: Command): void {
   program.on('option:json', () => {
     isJsonAsked = true
   })
-  onHidden(program, new Option('-o, --format <format>').choices(['text', 'json']), (value) => {
+  onHidden(program, '-o, --format <format>', (value) => {
     format = value
-    program.setOptionValueWithSource('json', value === 'json', 'cli')
+    if (FORMATS.has(value)) program.setOptionValueWithSource('json', value === 'json', 'cli')
   })
   program.hook('preAction', (_, verb) => {
     if (isJsonAsked && format === 'text') contradiction(verb, '--json', '--format text')
+    if (format === undefined || FORMATS.has(format)) return
+    // Verbs that write a file which is no image have -o for it, as everybody expects.
+    if (findOption(verb, '--output')?.short === '-o') verb.setOptionValueWithSource('output', format, 'cli')
+    else {
+      verb.error(
+        `error: option '-o, --format <format>' argument '${typeof format === 'string' ? format : ''}' is invalid. Allowed choices are text, json.`,
+        {
+          code: 'commander.invalidArgument',
+        },
+      )
+    }
   })
   onHidden(program, new Option('--log-level <level>').choices(LOG_LEVELS), (value) => {
     if (value === 'debug') program.setOptionValueWithSource('verbose', true, 'cli')

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import type { Delta, DeltaSet } from '../delta/index.ts'
-import { hasErrorCode, TareError } from '../errors/index.ts'
-import type { FinalInput, ImageSelection, Inventory, NamedImage } from '../incremental/index.ts'
+import { hasErrorCode, isTareError, TareError } from '../errors/index.ts'
+import type { FinalInput, ImageSelection, IncrementalArchive, Inventory, NamedImage } from '../incremental/index.ts'
 import type { RegistryClient } from '../registry/index.ts'
 import type {
   ImageDestination,
@@ -202,6 +202,35 @@ export async function openIfDelta(
     // An archive of several images is told by that it can't be resolved to one.
     if (hasErrorCode(error, 'NOT_A_DELTA', 'AMBIGUOUS_IMAGE', 'NOT_FOUND')) return undefined
     throw error
+  }
+}
+
+/**
+ * Opens a file as an incremental archive, if it says that it is one; it is held by `resources`.
+ *
+ * @param text - a bare path or `oci-archive:FILE`; anything else is none
+ */
+export async function openIfIncremental(
+  text: string,
+  context: OpenContext,
+  resources: AsyncDisposableStack,
+): Promise<IncrementalArchive | undefined> {
+  const { hasTransportPrefix, parseReferenceOnDisk } = await import('../transport/index.ts')
+  const reference = hasTransportPrefix(text)
+    ? await parseReferenceOnDisk(text)
+    : ({ transport: 'oci-archive', path: text } as const)
+  if (reference.transport !== 'oci-archive' || reference.pick !== undefined) return undefined
+  const { IncrementalArchive: Archive } = await import('../incremental/index.ts')
+  try {
+    await using stack = new AsyncDisposableStack()
+    const archive = stack.use(await Archive.open(reference, context))
+    if (!archive.isIncremental) return undefined
+    resources.use(stack.move())
+    return archive
+  } catch (error) {
+    // Whoever opens it as what it is tells what is wrong with it.
+    if (!isTareError(error)) throw error
+    return undefined
   }
 }
 

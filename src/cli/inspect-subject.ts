@@ -3,6 +3,7 @@ import type { InspectOptions } from '../image/index.ts'
 import { readAllBytes } from '../stream/index.ts'
 import type { ImageSource, OpenContext } from '../transport/index.ts'
 import { checkIsFile } from './bare-path.ts'
+import { openIfIncremental } from './incremental-tools.ts'
 import { openArchive, openSubject } from './open-deltas.ts'
 import { deltaText } from './render/inspect-text.ts'
 import { imageText } from './render/image-text.ts'
@@ -29,6 +30,15 @@ export async function inspectSubject(
     if (archive.format === 'tare') return { kind: 'bytes', bytes: await bytesOf(archive.source, form, options) }
     if (form === 'raw') return { kind: 'bytes', bytes: archive.archive.sidecarBytes }
     throw new TareError('INVALID_ARGUMENT', `${subject} is an archive of diffah, which has no config of its own`)
+  }
+  const archive = await openIfIncremental(subject, context, resources)
+  if (archive !== undefined) {
+    const [{ inspectIncremental }, { archiveText }] = await Promise.all([
+      import('../incremental/index.ts'),
+      import('./render/incremental-text.ts'),
+    ])
+    const report = await inspectIncremental(archive, options)
+    return { kind: 'answer', report, text: archiveText(report) }
   }
   const opened = await openSubject(subject, context, resources)
   if (opened.kind === 'delta') {

@@ -31,12 +31,14 @@ export interface ImageVerification {
 export interface VerifyImageOptions extends OperationOptions {
   /** Blobs read at a time. @default 6 */
   readonly concurrency?: number | undefined
+  /** Whether the source may be without a blob; other absent ones are problems. @default none but layers with URLs */
+  readonly mayLack?: ((blob: TreeBlob) => boolean) | undefined
 }
 
 /**
  * Reads a whole image and holds every byte against its digest: manifests, indexes, configs, layers, and what layers
- * unpack to against the diffIDs of their config. Nothing is written. Layers with URLs that the source does not hold are
- * left out.
+ * unpack to against the diffIDs of their config. Nothing is written. Layers with URLs that the source does not hold, and
+ * what it may be without, are left out.
  *
  * @throws {CopyError} where manifests or configs can't be read; a damaged layer is told in the result
  */
@@ -55,7 +57,8 @@ export async function verifyImage(source: ImageSource, options: VerifyImageOptio
       doneBytes += length
       progress('running')
     })
-    const problem = await problemOf(blob, bytes, signal)
+    const mayLack = isFetchedElsewhere(descriptor) || options.mayLack?.(blob) === true
+    const problem = await problemOf(blob, bytes, mayLack, signal)
     progress(problem === undefined ? 'done' : 'failed')
     return problem
   }
@@ -75,6 +78,7 @@ export async function verifyImage(source: ImageSource, options: VerifyImageOptio
 async function problemOf(
   { descriptor, diffId }: TreeBlob,
   bytes: ByteSource,
+  mayLack: boolean,
   signal: AbortSignal,
 ): Promise<VerifyProblem | undefined> {
   const { digest } = descriptor
@@ -87,7 +91,7 @@ async function problemOf(
   } catch (error) {
     signal.throwIfAborted()
     if (!isTareError(error) || error.category !== 'content') throw error
-    if (error.code === 'BLOB_NOT_FOUND' && isFetchedElsewhere(descriptor)) return undefined
+    if (error.code === 'BLOB_NOT_FOUND' && mayLack) return undefined
     return { digest, code: error.code, message: error.message }
   }
 }

@@ -1,4 +1,5 @@
 /** Archives without the layers that the receiver has: pull, vet, push, overlay, inventory. */
+export { applyArchive, type ApplyArchiveOptions, vetArchive } from './apply-archive.ts'
 export {
   formatBases,
   INCREMENTAL_ANNOTATION,
@@ -26,7 +27,13 @@ export {
   type Reporter,
   type UserPassword,
 } from './incremental.ts'
-export { type ArchivedImageReport, type ArchiveReport, inspectIncremental } from './inspect-archive.ts'
+export {
+  type ArchivedImageReport,
+  type ArchiveReport,
+  type ArchiveVerification,
+  inspectIncremental,
+  verifyIncremental,
+} from './inspect-archive.ts'
 export {
   formatInventory,
   type Inventory,

@@ -1,4 +1,13 @@
-import { isFetchedElsewhere, offeredPlatforms, readImageTree } from '../image/index.ts'
+import { isTareError } from '../errors/index.ts'
+import {
+  type ImageVerification,
+  isFetchedElsewhere,
+  offeredPlatforms,
+  readImageTree,
+  verifyImage,
+  type VerifyImageOptions,
+  type VerifyProblem,
+} from '../image/index.ts'
 import type { Descriptor, Digest } from '../oci/index.ts'
 import type { OperationOptions } from '../stream/index.ts'
 import type { RecordedBase } from './archive-format.ts'
@@ -71,4 +80,37 @@ async function outcomeOf(archive: IncrementalArchive, descriptor: Descriptor): P
   if (await archive.hasBlob(descriptor)) return 'carried'
   if (isFetchedElsewhere(descriptor)) return 'foreign'
   return archive.recipes.has(descriptor.digest) ? 'matched' : 'omitted'
+}
+
+/** What {@link verifyIncremental} found. */
+export interface ArchiveVerification {
+  readonly reference: string
+  readonly images: readonly (ImageVerification & { readonly name?: string | undefined })[]
+  /** Of all images; empty where everything that the archive holds is as it should be. */
+  readonly problems: readonly VerifyProblem[]
+}
+
+/**
+ * Reads a whole archive and holds every byte against its digest, and what layers unpack to against their configs. Layers
+ * that it leaves out are no fault; absent configs and manifests are.
+ *
+ * @throws {CopyError} where manifests or configs can't be read; a damaged layer is told in the result
+ */
+export async function verifyIncremental(
+  archive: IncrementalArchive,
+  options: Omit<VerifyImageOptions, 'mayLack'> = {},
+): Promise<ArchiveVerification> {
+  const images: (ImageVerification & { readonly name?: string | undefined })[] = []
+  for (const { source, name } of archive.images) {
+    const found = await verifyImage(source, { ...options, mayLack: ({ role }) => role === 'layer' })
+    images.push({ name, ...found })
+  }
+  const recipes: VerifyProblem[] = []
+  for (const recipe of archive.recipes.values()) {
+    await archive.readRecipe(recipe).catch((error: unknown) => {
+      if (!isTareError(error) || error.category !== 'content') throw error
+      recipes.push({ digest: recipe.digest, code: error.code, message: error.message })
+    })
+  }
+  return { reference: archive.reference, images, problems: [...images.flatMap((image) => image.problems), ...recipes] }
 }

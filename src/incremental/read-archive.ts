@@ -102,6 +102,13 @@ export class IncrementalArchive implements AsyncDisposable {
     return new IncrementalArchive(layouts, { images, recipes, ownDocuments })
   }
 
+  /** Whether the archive says of itself that it leaves layers out, or has several images. */
+  get isIncremental(): boolean {
+    const { BASE, RECIPES } = INCREMENTAL_ANNOTATION
+    if (this.images.length > 1 || this.annotations?.[RECIPES] !== undefined) return true
+    return this.images.some(({ entry }) => entry.annotations?.[BASE] !== undefined)
+  }
+
   /** Whether a blob is in one of the files, with its size. */
   async hasBlob(descriptor: Descriptor): Promise<boolean> {
     return (await holderOf(this.#layouts, descriptor)) !== undefined

@@ -20,8 +20,14 @@ test('the predicates divide the known types among them', () => {
   assert.deepEqual(satisfying(isManifestType), ['OCI_MANIFEST', 'DOCKER_MANIFEST'])
   assert.deepEqual(satisfying(isConfigType), ['OCI_CONFIG', 'DOCKER_CONFIG'])
   assert.deepEqual(satisfying(isSchema1Type), ['DOCKER_SCHEMA1', 'DOCKER_SCHEMA1_SIGNED'])
-  assert.equal(satisfying(isLayerType).length, 7)
-  assert.deepEqual(satisfying(isForeignLayerType), ['DOCKER_FOREIGN_LAYER_GZIP'])
+  assert.equal(satisfying(isLayerType).length, 11)
+  assert.deepEqual(satisfying(isForeignLayerType), [
+    'OCI_FOREIGN_LAYER',
+    'OCI_FOREIGN_LAYER_GZIP',
+    'OCI_FOREIGN_LAYER_ZSTD',
+    'DOCKER_FOREIGN_LAYER',
+    'DOCKER_FOREIGN_LAYER_GZIP',
+  ])
 })
 
 test('isForeignLayerType() and isEncryptedLayerType() know the decorated forms', () => {

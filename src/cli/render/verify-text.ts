@@ -1,4 +1,5 @@
 import type { DeltaVerification } from '../../delta/index.ts'
+import type { ArchiveVerification } from '../../incremental/index.ts'
 import type { ImageVerification } from '../../image/index.ts'
 import { formatSize } from '../format/size.ts'
 import type { VerifiedSignature, VerifiedSigner } from '../../sign/index.ts'
@@ -16,11 +17,27 @@ export function verificationText(
     ['images', 'images' in found && found.images.length > 1 ? String(found.images.length) : undefined],
     ['read', `${blobCount} blobs, ${formatSize(readBytes)}`],
     ['signed by', signature === undefined ? undefined : signerText(signature.signer)],
-    [
-      'sound',
-      problems.length === 0 ? 'yes' : `no: ${problems.length} of them ${problems.length === 1 ? 'is' : 'are'} not`,
-    ],
+    ['sound', soundText(problems)],
   ])
+  return withProblems(fields, problems)
+}
+
+/** What `tare verify` says of an incremental archive. */
+export function archiveVerificationText({ reference, images, problems }: ArchiveVerification): string {
+  const fields = formatFields([
+    ['archive', reference],
+    ['images', String(images.length)],
+    ['read', formatSize(images.reduce((sum, image) => sum + image.readBytes, 0))],
+    ['sound', soundText(problems)],
+  ])
+  return withProblems(fields, problems)
+}
+
+function soundText(problems: readonly unknown[]): string {
+  return problems.length === 0 ? 'yes' : `no: ${problems.length} of them ${problems.length === 1 ? 'is' : 'are'} not`
+}
+
+function withProblems(fields: string, problems: DeltaVerification['problems']): string {
   return problems.length === 0 ? fields : `${fields}\n${problems.map(problemLine).join('\n')}\n`
 }
 

@@ -3,11 +3,13 @@ import { startCodecs } from '../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { ImageOpener } from '../image-opener.ts'
 import { baselineOption } from '../image-options.ts'
+import { openIfIncremental } from '../incremental-tools.ts'
 import { openContext } from '../open-context.ts'
 import { openDeltas } from '../open-deltas.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
 import { addVerifyOptions, type VerifyOptionValues } from '../signature-options.ts'
 import { wantedVerification } from '../verification-policy.ts'
+import type { ImageSource } from '../../transport/index.ts'
 import type { Execute } from '../run.ts'
 
 interface ApplyOptionValues extends RegistryOptionValues, VerifyOptionValues {
@@ -69,9 +71,17 @@ export function defineApply(program: Command, execute: Execute): void {
         const context = await openContext(run, values, 'src')
         await using resources = new AsyncDisposableStack()
         const verification = await wantedVerification(run, values)
-        const { set, signature } = await openDeltas(delta, context, resources, verification)
         const opener = new ImageOpener(context, resources)
-        const baselines = await opener.openAll([baseline, ...(values.baseline ?? [])])
+        const openBaselines = (): Promise<readonly ImageSource[]> =>
+          opener.openAll([baseline, ...(values.baseline ?? [])])
+        const archive = verification === undefined ? await openIfIncremental(delta, context, resources) : undefined
+        if (archive !== undefined) {
+          const { applyIncremental } = await import('../apply-incremental.ts')
+          const to = resources.use(await openDestination(target, await openContext(run, values, 'dest')))
+          return applyIncremental(archive, await openBaselines(), to, values, run)
+        }
+        const { set, signature } = await openDeltas(delta, context, resources, verification)
+        const baselines = await openBaselines()
         const mayHold = pickDelta(set, values.image).plan.target.digest
         const destinationContext = { ...(await openContext(run, values, 'dest')), mayHold }
         const destination = resources.use(await openDestination(target, destinationContext))

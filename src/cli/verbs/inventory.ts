@@ -8,7 +8,7 @@ import type { Execute } from '../run.ts'
 import { tareVersion } from '../tare-version.ts'
 
 interface InventoryOptionValues extends RegistryOptionValues {
-  readonly output: string
+  readonly output?: string
   readonly allTags?: boolean
   readonly registry?: readonly string[]
 }
@@ -23,7 +23,7 @@ export function defineInventory(program: Command, execute: Execute): void {
         'reach it stands for them as base of tare incremental pull. Layers are not read.',
     )
     .argument('[image...]', 'images to take stock of; a layout or archive without a name means all that are in it')
-    .addOption(new Option('-o, --output <file>', 'file to write').makeOptionMandatory())
+    .option('-o, --output <file>', 'file to write')
     .option('--all-tags', 'take every tag of the repositories')
     .addOption(
       new Option('--registry <host>', 'take every tag of every repository of a registry (repeatable)').argParser(
@@ -47,6 +47,11 @@ export function defineInventory(program: Command, execute: Execute): void {
         if (references.length + registry.length === 0) {
           throw new TareError('INVALID_ARGUMENT', 'tare inventory wants an image, or --registry', {
             hint: 'Such as tare inventory docker://mirror.example/app:v1 -o site.json',
+          })
+        }
+        if (output === undefined) {
+          throw new TareError('INVALID_COMMAND_LINE', 'tare inventory wants a file to write', {
+            hint: 'Add -o FILE, or --output FILE for a file called text or json',
           })
         }
         const [{ openImagesAt, openImagesOfRegistry, takeInventory, writeInventory }, { inventoryText }] =

@@ -3,6 +3,7 @@ import { TareError } from '../../errors/index.ts'
 import type { VerifyProblem } from '../../image/index.ts'
 import type { VerifiedSignature } from '../../sign/index.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
+import { openIfIncremental } from '../incremental-tools.ts'
 import { openContext } from '../open-context.ts'
 import { openSubject } from '../open-deltas.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
@@ -36,7 +37,7 @@ export function defineVerify(program: Command, execute: Execute): void {
     )
     .action((subject: string, values: VerifyVerbOptionValues) =>
       execute(async (run) => {
-        const [{ verifyDelta }, { verifyImage }, { verificationText }] = await Promise.all([
+        const [{ verifyDelta }, { verifyImage }, { archiveVerificationText, verificationText }] = await Promise.all([
           import('../../delta/index.ts'),
           import('../../image/index.ts'),
           import('../render/verify-text.ts'),
@@ -45,7 +46,14 @@ export function defineVerify(program: Command, execute: Execute): void {
         const options = { concurrency: settings.jobs, signal, logger, onProgress }
         await using resources = new AsyncDisposableStack()
         const verification = await wantedVerification(run, values)
-        const opened = await openSubject(subject, await openContext(run, values), resources, verification)
+        const context = await openContext(run, values)
+        const archive = verification === undefined ? await openIfIncremental(subject, context, resources) : undefined
+        if (archive !== undefined) {
+          const { verifyIncremental } = await import('../../incremental/index.ts')
+          const found = await verifyIncremental(archive, options)
+          return resultOf({ kind: 'incremental', ...found }, archiveVerificationText(found))
+        }
+        const opened = await openSubject(subject, context, resources, verification)
         const { signature } = opened
         if (opened.kind === 'image') {
           const found = await verifyImage(opened.source, options)
@@ -59,7 +67,7 @@ export function defineVerify(program: Command, execute: Execute): void {
 
 function resultOf(
   report: {
-    readonly kind: 'image' | 'delta'
+    readonly kind: 'image' | 'delta' | 'incremental'
     readonly problems: readonly VerifyProblem[]
     readonly signature?: VerifiedSignature | undefined
     readonly reference: string
