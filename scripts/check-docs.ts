@@ -1,22 +1,33 @@
 /**
- * `npm run check:docs`: examples in comments run against the build, pages that follow from the sources are up to date,
- * and links lead somewhere. `--write` renews such pages instead of complaining about them.
+ * `npm run check:docs`: pages that follow from the sources are up to date, links lead somewhere, examples run against
+ * the build, and the tests that parity pages name as proofs pass. `--write` renews pages instead of complaining about
+ * them.
  */
-import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, posix } from 'node:path'
-import { promisify } from 'node:util'
+import { existsSync, writeFileSync } from 'node:fs'
+import { posix } from 'node:path'
+import process from 'node:process'
+import { checkParity } from './support/check-parity.ts'
+import { docExamples, runDocExamples } from './support/doc-examples.ts'
 import { MADE_PAGES } from './support/made-pages.ts'
 import { conclude, projectFile, projectFiles, readProjectFile } from './support/project.ts'
-
-const LONGEST_RUN_MS = 30_000
 
 const problems: string[] = []
 checkMadePages()
 const linkCount = checkLinks()
-const exampleCount = await runExamples()
-conclude('check:docs', problems, `${exampleCount} examples run, ${linkCount} links lead somewhere`)
+const examples = docExamples()
+problems.push(...(await runDocExamples(examples)))
+const parity = await checkParity()
+problems.push(...parity.problems)
+conclude(
+  'check:docs',
+  problems,
+  [
+    `${examples.flat().length} examples run`,
+    `${linkCount} links lead somewhere`,
+    `${parity.proofCount - parity.notProvenHere} of ${parity.proofCount} proofs hold`,
+    ...(parity.notProvenHere === 0 ? [] : ['the others need programs that are not here']),
+  ].join(', '),
+)
 
 function checkMadePages(): void {
   for (const { path, text } of MADE_PAGES) {
@@ -57,41 +68,4 @@ function anchorsOf(page: string): ReadonlySet<string> {
         .replaceAll(' ', '-'),
     ),
   )
-}
-
-/** Runs every `@example` on its own, where `tare` is what was built and nothing else is. */
-async function runExamples(): Promise<number> {
-  const directory = mkdtempSync(join(tmpdir(), 'tare-examples-'))
-  try {
-    mkdirSync(join(directory, 'node_modules'))
-    symlinkSync(projectFile(''), join(directory, 'node_modules', 'tare'))
-    writeFileSync(join(directory, 'package.json'), '{ "type": "module" }')
-    const examples = projectFiles('src/**/*.ts')
-      .filter((file) => !file.endsWith('.test.ts'))
-      .flatMap(examplesIn)
-    for (const [at, { where, code }] of examples.entries()) {
-      const file = join(directory, `example-${at}.ts`)
-      writeFileSync(file, code)
-      await promisify(execFile)(process.execPath, [file], { cwd: directory, timeout: LONGEST_RUN_MS }).catch(
-        (error: Error & { readonly stderr?: string }) =>
-          problems.push(`${where}: the example fails\n${error.stderr ?? error.message}`),
-      )
-    }
-    return examples.length
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
-}
-
-interface Example {
-  readonly where: string
-  readonly code: string
-}
-
-function examplesIn(file: string): readonly Example[] {
-  const text = readProjectFile(file)
-  return [...text.matchAll(/@example[^\n]*\n\s*\*\s*```ts\n([\s\S]*?)\n\s*\*\s*```/g)].map((match) => ({
-    where: `${file}:${text.slice(0, match.index).split('\n').length}`,
-    code: (match[1] ?? '').replace(/^\s*\* ?/gm, ''),
-  }))
 }

@@ -7,8 +7,9 @@ const STEPS = [
   'check:deps',
   'build',
   'check:exports',
-  'check:docs',
   'test',
+  // After the tests: those that pages name as proofs need not run again.
+  'check:docs',
   'test:package',
   'test:peers',
 ] as const

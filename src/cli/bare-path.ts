@@ -12,7 +12,10 @@ export async function checkIsFile(path: string, meaning: string, context: OpenCo
   const found = await stat(path).catch(() => undefined)
   if (found !== undefined && !found.isDirectory()) return
   const { openSource } = await import('../transport/index.ts')
-  const asImage: unknown = await openSource(path, context).catch((error: unknown) => error)
+  const asImage: unknown = await openSource(path, context).then(
+    (source) => source[Symbol.asyncDispose](),
+    (error: unknown) => error,
+  )
   if (hasErrorCode(asImage, 'INVALID_REFERENCE')) throw asImage
   const suggestion = hasErrorCode(asImage, 'UNKNOWN_TRANSPORT') ? asImage.hint : undefined
   const hint = suggestion === undefined ? undefined : `${suggestion} A bare path is ${meaning}`

@@ -7,10 +7,12 @@ import { resolveSettings, type Settings } from './global-options.ts'
 import type { Host } from './host.ts'
 import { watchInterrupts } from './interruption.ts'
 import { OutputPipe } from './output-pipe.ts'
+import { plainFlags } from './plain-flags.ts'
 import { createProgram } from './program.ts'
 import { createRenderer } from './progress/select.ts'
 import { errorEnvelope, errorFields, errorText, resultEnvelope } from './report-error.ts'
 import { createRun, type Execute, type Run, type VerbResult } from './run.ts'
+import { StandardStreams } from './standard-streams.ts'
 import { isHelpDisplayed, usageError } from './usage-error.ts'
 
 /**
@@ -23,6 +25,8 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
   const stdout = new OutputPipe(host.stdout)
   const stderr = new OutputPipe(host.stderr)
   const notes: string[] = []
+  /** Where results go: not among the bytes of an archive. */
+  let results = stdout
   let outcome: Outcome = { kind: 'done' }
   let settings: Settings | undefined
   const output = {
@@ -37,16 +41,19 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
     // Also when a second Ctrl-C, or a fault, ends the process in the middle: the cursor has to come back.
     const stopWatching = host.onExit(() => renderer.close())
     using interrupts = watchInterrupts(host)
+    const standard = new StandardStreams(host, stdout, interrupts.signal)
     try {
-      const run = createRun(host, current, renderer, interrupts.signal)
+      const run = createRun(host, current, renderer, standard, interrupts.signal)
       for (const note of notes) run.logger.debug(note)
       const result = await runVerb(work, run)
       renderer.close()
       outcome = outcomeOf(result)
-      printResult(result, current, stdout)
+      if (standard.isOutputTaken) results = stderr
+      printResult(result, current, results)
       // In JSON the report has told it.
       if (outcome.kind === 'failed' && !current.json) failed(outcome.error)
     } finally {
+      if (standard.isOutputTaken) results = stderr
       renderer.close()
       stopWatching()
     }
@@ -58,11 +65,11 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
     await applySettings(verb, host)
   })
   const failed = (error: unknown): Outcome => {
-    printError(error, reportingSettings(argv, settings), host, stdout, stderr)
+    printError(error, reportingSettings(argv, settings), host, results, stderr)
     return { kind: 'failed', error }
   }
   try {
-    await program.parseAsync([...argv], { from: 'user' })
+    await program.parseAsync([...plainFlags(program, argv)], { from: 'user' })
   } catch (error) {
     if (!isHelpDisplayed(error)) outcome = failed(usageError(error, verbIn(program, argv)))
   }
@@ -76,6 +83,7 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
 
 function outcomeOf(result: VerbResult): Outcome {
   if (result.kind === 'answer' && result.unwell !== undefined) return { kind: 'unwell', category: result.unwell }
+  if (result.kind === 'answer' && result.isNegative === true) return { kind: 'negative' }
   if (result.kind !== 'summary') return { kind: 'done' }
   if (result.failure !== undefined) return { kind: 'failed', error: result.failure }
   return { kind: result.isPartial === true ? 'partial' : 'done' }
@@ -91,15 +99,15 @@ async function runVerb(work: (run: Run) => Promise<VerbResult>, run: Run): Promi
   }
 }
 
-function printResult(result: VerbResult, settings: Settings, stdout: OutputPipe): void {
+function printResult(result: VerbResult, settings: Settings, results: OutputPipe): void {
   switch (result.kind) {
     case 'bytes':
-      stdout.write(result.bytes)
+      results.write(result.bytes)
       break
     case 'answer':
     case 'summary':
-      if (settings.json) stdout.write(resultEnvelope(result.report))
-      else if (result.kind === 'answer' || !settings.quiet) stdout.write(result.text)
+      if (settings.json) results.write(resultEnvelope(result.report))
+      else if (result.kind === 'answer' || !settings.quiet) results.write(result.text)
       break
   }
 }
@@ -128,10 +136,10 @@ function printError(
   error: unknown,
   settings: ReportingSettings,
   host: Host,
-  stdout: OutputPipe,
+  results: OutputPipe,
   stderr: OutputPipe,
 ): void {
-  if (settings.json) stdout.write(errorEnvelope(error))
+  if (settings.json) results.write(errorEnvelope(error))
   if (settings.isEvents) {
     stderr.write(`${JSON.stringify({ event: 'error', ...errorFields(error) })}\n`)
   } else if (!settings.json || settings.verbose) {

@@ -72,8 +72,10 @@ test('--format may say what --json says, and not the opposite', async () => {
   await assert.rejects(parse(...DIFF, '-o', 'yaml'), { code: 'commander.invalidArgument' })
 })
 
-test('--compress is ignored, with a note', async () => {
+test('--compress and --allow-convert are ignored, with a note', async () => {
   assert.equal((await parse(...DIFF, '--compress', 'zstd')).notes.length, 1)
+  assert.equal((await parse('apply', 'a', 'oci:b', 'oci:c', '--allow-convert')).notes.length, 1)
+  assert.equal((await parse('unbundle', 'a', 'b', 'c', '--allow-convert')).notes.length, 1)
 })
 
 test('export and import say what does their work now, whatever follows them', async () => {

@@ -33,6 +33,7 @@ const LOG_FORMATS = ['auto', 'text', 'json']
  * | `--log-format json` | `--progress json`, unless `--progress` is given |
  * | `--username U --password P` | `--creds U:P` |
  * | `--compress X` | nothing: it never did anything |
+ * | `--allow-convert` | nothing: nothing is ever converted |
  *
  * @param program - with all its verbs
  * @param note - is told what was ignored
@@ -47,15 +48,28 @@ export function addDiffahAliases(program: Command, note: (text: string) => void)
       dryRun.flags = `-n, ${dryRun.flags}`
     }
     if (findOption(verb, '--creds') !== undefined) addUserAndPassword(verb)
-    if (COMPRESSED_BY.has(verb.name()) && findOption(verb, '--compress') === undefined) {
-      onHidden(verb, '--compress <algorithm>', () => note('--compress is ignored: what a delta holds is compressed'))
+    for (const { flags, verbs, why } of IGNORED) {
+      if (verbs.includes(verb.name())) onHidden(verb, flags, () => note(why))
     }
   }
   for (const [name, replacement] of Object.entries(REMOVED_VERBS)) addRemovedVerb(program, name, replacement)
 }
 
 const FORMATS: ReadonlySet<unknown> = new Set(['text', 'json'])
-const COMPRESSED_BY: ReadonlySet<string> = new Set(['diff', 'bundle'])
+
+/** Flags that mean nothing here. */
+const IGNORED: readonly { readonly flags: string; readonly verbs: readonly string[]; readonly why: string }[] = [
+  {
+    flags: '--compress <algorithm>',
+    verbs: ['diff', 'bundle'],
+    why: '--compress is ignored: what a delta holds is compressed',
+  },
+  {
+    flags: '--allow-convert',
+    verbs: ['apply', 'unbundle'],
+    why: '--allow-convert is ignored: images keep their manifests, whatever they are written to',
+  },
+]
 
 function addFormats(program: Command): void {
   let isJsonAsked = false

@@ -11,9 +11,10 @@ export const EXIT_CODES: Readonly<Record<ErrorCategory, number>> = {
   trust: 5,
 }
 
-/** How a run ended. `partial` is a run over several images that did some and not others. */
+/** How a run ended. `partial` is a run over several images that did some and not others; `negative` answered no. */
 export type Outcome =
   | { readonly kind: 'done' }
+  | { readonly kind: 'negative' }
   | { readonly kind: 'partial' }
   /** It told what was asked for, and that is not well. */
   | { readonly kind: 'unwell'; readonly category: ErrorCategory }
@@ -24,6 +25,8 @@ export function exitCodeOf(outcome: Outcome): number {
   switch (outcome.kind) {
     case 'done':
       return 0
+    case 'negative':
+      return 1
     case 'partial':
       return 6
     case 'unwell':

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import type { Host } from './host.ts'
 import { parseBound, parseCount } from './option-values.ts'
@@ -14,11 +15,23 @@ export interface Settings {
   readonly progress: ProgressMode
   /** Where spools go. */
   readonly workdir: string
+  /** Directory of the local store. */
+  readonly storeDirectory: string
+  readonly engines: EngineSettings
   /** Worker threads, and blobs on their way at a time; undefined leaves the choice to the verb. */
   readonly jobs: number | undefined
   /** Undefined leaves the choice to the verb. */
   readonly memoryBytes: number | undefined
   readonly color: boolean
+}
+
+/** Where container engines are; undefined leaves it to each engine's default. */
+export interface EngineSettings {
+  readonly dockerHost: string | undefined
+  /** For TLS; undefined goes without. */
+  readonly dockerCertificateDirectory: string | undefined
+  readonly containerdAddress: string | undefined
+  readonly containerdNamespace: string | undefined
 }
 
 interface GlobalOptionValues {
@@ -27,6 +40,9 @@ interface GlobalOptionValues {
   readonly json?: boolean
   readonly progress?: ProgressMode | 'auto'
   readonly workdir?: string
+  readonly store?: string
+  readonly dockerHost?: string
+  readonly containerdAddress?: string
   readonly jobs?: number
   readonly memory?: number
   readonly color?: boolean
@@ -44,6 +60,12 @@ export function addGlobalOptions(program: Command): void {
         .default('auto'),
     )
     .option('--workdir <dir>', 'where to keep temporary files (default: the system’s temporary directory)')
+    .option('--store <dir>', 'the local store (default: $TARE_STORE, or tare/store in the user’s data directory)')
+    .option('--docker-host <address>', 'the engine of docker-daemon: (default: $DOCKER_HOST, or /var/run/docker.sock)')
+    .option(
+      '--containerd-address <file>',
+      'the socket of containerd: (default: $CONTAINERD_ADDRESS, or /run/containerd/containerd.sock)',
+    )
     .option(
       '--jobs <n>',
       'worker threads, and blobs on their way at a time (default: one thread for each processor, 6 blobs)',
@@ -65,8 +87,27 @@ export function resolveSettings(program: Command, host: Host): Settings {
     json: values.json === true,
     progress: wanted === 'auto' ? automatic : wanted,
     workdir: values.workdir ?? host.temporaryDirectory,
+    storeDirectory: values.store ?? defaultStore(host),
+    engines: engineSettings(values, host),
     jobs: values.jobs,
     memoryBytes: values.memory === 0 ? undefined : values.memory,
     color: values.color !== false,
   })
+}
+
+/** The variables of docker's and containerd's own tools. */
+function engineSettings(values: GlobalOptionValues, { env, homeDirectory }: Host): EngineSettings {
+  const hasTls = (env['DOCKER_TLS_VERIFY'] ?? '') !== ''
+  return {
+    dockerHost: values.dockerHost ?? (env['DOCKER_HOST'] || undefined),
+    dockerCertificateDirectory: hasTls ? env['DOCKER_CERT_PATH'] || join(homeDirectory, '.docker') : undefined,
+    containerdAddress: values.containerdAddress ?? (env['CONTAINERD_ADDRESS'] || undefined),
+    containerdNamespace: env['CONTAINERD_NAMESPACE'] || undefined,
+  }
+}
+
+/** An empty variable counts as none, as the base directory specification has it. */
+function defaultStore({ env, homeDirectory }: Host): string {
+  const dataDirectory = env['XDG_DATA_HOME'] || join(homeDirectory, '.local', 'share')
+  return env['TARE_STORE'] || join(dataDirectory, 'tare', 'store')
 }

@@ -14,4 +14,8 @@ Images:
   oci-archive:FILE[:NAME|@DIGEST]          OCI layout in a tar
   docker-archive:FILE[:NAME|:@INDEX]       what docker save writes and docker load reads
   dir:DIR                                  plain files, one for each blob
+  store:NAME[:TAG][@DIGEST]                the local store; see --store
+  docker-daemon:NAME[:TAG|@DIGEST]         docker or podman; see --docker-host
+  containerd:[NAMESPACE/]NAME[:TAG]        containerd; see --containerd-address
+  FILE may be - for standard input or output, and may lie in volumes: FILE.001, FILE.002, …
 `

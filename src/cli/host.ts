@@ -1,4 +1,4 @@
-import type { ByteSource } from '../stream/index.ts'
+import type { Platform } from '../oci/index.ts'
 
 /** A stream of the process that text goes to. */
 export interface HostStream {
@@ -6,6 +6,13 @@ export interface HostStream {
   readonly isTTY?: boolean | undefined
   readonly columns?: number | undefined
   readonly rows?: number | undefined
+}
+
+/** Standard input of the process. */
+export interface HostInput extends AsyncIterable<Uint8Array> {
+  readonly isTTY?: boolean | undefined
+  /** Ends a read that waits. */
+  destroy?(): unknown
 }
 
 /** Time as the renderers see it. */
@@ -21,16 +28,17 @@ export interface Clock {
  * in their own.
  */
 export interface Host {
+  readonly stdin: HostInput
   readonly stdout: HostStream
   readonly stderr: HostStream
-  /** Standard input; opened when it is called. */
-  openStdin(): ByteSource
   readonly env: Readonly<Record<string, string | undefined>>
   readonly clock: Clock
   /** Processors that this process may use. */
   readonly cpus: number
   /** Memory that this process may use: the machine's, or less in a container. */
   readonly memoryBytes: number
+  /** What images run here without being told otherwise. */
+  readonly platform: Platform
   readonly homeDirectory: string
   /** Where spools go without `--workdir`. */
   readonly temporaryDirectory: string

@@ -23,9 +23,9 @@ export async function findIdentityToken(
   file: string | undefined,
   http: HttpClient,
 ): Promise<() => Promise<string>> {
-  const { host, signal } = run
+  const { host, signal, standard } = run
   if (file === '-') {
-    const token = text(await readAllBytes(host.openStdin(), MAX_TOKEN_BYTES, 'standard input'))
+    const token = text(await readAllBytes(standard.read(), MAX_TOKEN_BYTES, 'standard input'))
     return async () => token
   }
   if (file !== undefined) return async () => text(await readAllBytes(readFileRange(file), MAX_TOKEN_BYTES, file))

@@ -1,6 +1,6 @@
 import { Option } from 'commander'
 import { parsePlatform, type Platform } from '../oci/index.ts'
-import { collect } from './option-values.ts'
+import { collect, parseSize } from './option-values.ts'
 
 /** `--platform`, repeatable. */
 export function platformOption(description: string): Option {
@@ -10,6 +10,15 @@ export function platformOption(description: string): Option {
 /** `--baseline`, repeatable: further images that lend their content. */
 export function baselineOption(): Option {
   return new Option('--baseline <image>', 'a further image that the receiver has (repeatable)').argParser(collect)
+}
+
+/** `--split`, for verbs that write an archive. */
+export function splitOption(): Option {
+  return new Option(
+    '--split <size>',
+    'write volumes of this size, FILE.001, FILE.002, …, and their checksums to FILE.sha256: 650MB for a disc, at most ' +
+      '4294967295 (4GB is less, 4G one too many) for FAT32',
+  ).argParser(parseSize)
 }
 
 /**

@@ -2,8 +2,7 @@ import { TareError } from '../errors/index.ts'
 import type { InspectOptions } from '../image/index.ts'
 import { readAllBytes } from '../stream/index.ts'
 import type { ImageSource, OpenContext } from '../transport/index.ts'
-import { checkIsFile } from './bare-path.ts'
-import { openIfIncremental } from './incremental-tools.ts'
+import { checkIsDelta } from './delta-input.ts'
 import { openArchive, openSubject } from './open-deltas.ts'
 import { deltaText } from './render/inspect-text.ts'
 import { imageText } from './render/image-text.ts'
@@ -24,23 +23,21 @@ export async function inspectSubject(
 ): Promise<VerbResult> {
   await using resources = new AsyncDisposableStack()
   if (form !== 'report') {
-    const { hasTransportPrefix } = await import('../transport/index.ts')
-    if (!hasTransportPrefix(subject)) await checkIsFile(subject, 'a delta file', context)
+    await checkIsDelta(subject, context)
     const archive = await openArchive(subject, context, resources)
     if (archive.format === 'tare') return { kind: 'bytes', bytes: await bytesOf(archive.source, form, options) }
     if (form === 'raw') return { kind: 'bytes', bytes: archive.archive.sidecarBytes }
     throw new TareError('INVALID_ARGUMENT', `${subject} is an archive of diffah, which has no config of its own`)
   }
-  const archive = await openIfIncremental(subject, context, resources)
-  if (archive !== undefined) {
+  const opened = await openSubject(subject, context, resources)
+  if (opened.kind === 'incremental') {
     const [{ inspectIncremental }, { archiveText }] = await Promise.all([
       import('../incremental/index.ts'),
       import('./render/incremental-text.ts'),
     ])
-    const report = await inspectIncremental(archive, options)
+    const report = await inspectIncremental(opened.archive, options)
     return { kind: 'answer', report, text: archiveText(report) }
   }
-  const opened = await openSubject(subject, context, resources)
   if (opened.kind === 'delta') {
     const { inspectDelta } = await import('../delta/index.ts')
     const summary = await inspectDelta(opened.set, options)

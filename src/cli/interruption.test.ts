@@ -14,13 +14,14 @@ function testHost(): TestHost {
   const exits: number[] = []
   const stream = { write: () => true }
   return {
+    stdin: { async *[Symbol.asyncIterator]() {} },
     stdout: stream,
     stderr: stream,
-    openStdin: async function* () {},
     env: {},
     clock: { now: () => 0, schedule: () => () => {} },
     cpus: 1,
     memoryBytes: 2 ** 30,
+    platform: { os: 'linux', architecture: 'amd64' },
     homeDirectory: '/',
     temporaryDirectory: '/',
     onSignal(name, listener) {

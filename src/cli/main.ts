@@ -9,14 +9,24 @@ import type { Host } from './host.ts'
 // small, copying a layer of 100 MB peaks at about 120 MB instead of 160, and takes no longer (see bench/copy.ts).
 setFlagsFromString('--semi-space-growth-factor=1')
 
+/** Node's names where Go, and so every image, has another. */
+function architectureOf(arch: string): string {
+  const names: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le', mipsel: 'mipsle' }
+  return names[arch] ?? arch
+}
+
 const host: Host = {
+  // Looked at by the verbs that read it alone: a mere look opens it.
+  get stdin() {
+    return process.stdin
+  },
   stdout: process.stdout,
   stderr: process.stderr,
-  openStdin: () => process.stdin,
   env: process.env,
   cpus: availableParallelism(),
   // Without a bound it is 0, or more than there is.
   memoryBytes: Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY),
+  platform: { os: process.platform === 'win32' ? 'windows' : 'linux', architecture: architectureOf(process.arch) },
   homeDirectory: homedir(),
   temporaryDirectory: tmpdir(),
   clock: {

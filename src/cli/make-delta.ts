@@ -1,19 +1,19 @@
 import { existsSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { type Command, Option } from 'commander'
 import type { BundleReport, DiffahOptions, DiffahReport, DiffOptions, ImagePair } from '../delta/index.ts'
 import { TareError } from '../errors/index.ts'
 import type { Digest } from '../oci/index.ts'
 import type { SignedDigest, SigningKey } from '../sign/index.ts'
 import type { LayoutReference, OpenContext } from '../transport/index.ts'
+import { type SignatureReport, writtenDelta, type WrittenDelta } from './delta-output.ts'
 import { diffTools, startCodecs } from './delta-tools.ts'
+import { splitOption } from './image-options.ts'
 import { parseCount } from './option-values.ts'
 import {
   diffahKey,
   type PreparedSigner,
   prepareSigner,
   signerReport,
-  type SignerReport,
   signWith,
   writeSignatureBeside,
 } from './prepare-signer.ts'
@@ -23,6 +23,7 @@ import { addSignOptions, type SignOptionValues } from './signature-options.ts'
 /** The values that commander gathers for {@link addMakeDeltaOptions}. */
 export interface MakeDeltaValues extends SignOptionValues {
   readonly dryRun?: boolean
+  readonly split?: number
   readonly archiveFormat?: 'tare' | 'diffah'
   readonly intraLayer?: 'auto' | 'off' | 'required'
   readonly zstdLevel?: number
@@ -34,6 +35,7 @@ export interface MakeDeltaValues extends SignOptionValues {
 /** Adds the options for how a delta is written and signed, and `--dry-run`. */
 export function addMakeDeltaOptions(command: Command): Command {
   command
+    .addOption(splitOption())
     .option('--dry-run', 'say what would be shipped and write nothing')
     .addOption(
       new Option('--archive-format <format>', 'diffah: an archive for those who still run diffah, which is larger')
@@ -86,9 +88,16 @@ export async function makeDelta(
   const signer = await prepareSigner(run, values)
   if (signer !== undefined) resources.use(signer)
   const tools = await diffTools(run)
-  if (values.archiveFormat === 'diffah') return makeDiffah(job, values, { run, tools, signer, resources })
+  const { STANDARD_STREAM } = await import('../transport/index.ts')
+  if (signer !== undefined && job.output.path === STANDARD_STREAM && values.dryRun !== true) {
+    throw new TareError('INVALID_ARGUMENT', 'a delta on standard output has no place beside it for its signature', {
+      hint: 'Write it to a file, or sign it where it arrives',
+    })
+  }
+  const bench = { run, tools, signer, resources }
+  if (values.archiveFormat === 'diffah') return makeDiffah(job, values, context, bench)
   const patches = values.intraLayer === 'off' ? 'none' : 'all'
-  return makeTare(job, values.dryRun === true, context, { run, tools: { ...tools, patches }, signer, resources })
+  return makeTare(job, values, context, { ...bench, tools: { ...tools, patches } })
 }
 
 /** What both formats are made with. */
@@ -101,7 +110,7 @@ interface Workbench {
 
 async function makeTare(
   { pairs, isBundle, output }: DeltaJob,
-  isDryRun: boolean,
+  values: MakeDeltaValues,
   context: OpenContext,
   { run, tools, signer, resources }: Workbench,
 ): Promise<VerbResult> {
@@ -113,6 +122,7 @@ async function makeTare(
       import('./render/delta-text.ts'),
     ])
   const [{ baselines, target, platforms }] = pairs as readonly [ImagePair]
+  const isDryRun = values.dryRun === true
   if (isDryRun && isBundle) {
     const report = await planBundle(pairs, tools)
     return { kind: 'summary', report, text: bundleText(report) }
@@ -122,15 +132,16 @@ async function makeTare(
     return { kind: 'summary', report, text: diffText(report) }
   }
   const kernels = resources.use(await startCodecs(run))
-  const file = resources.use(await openDestination(output, context))
+  const file = resources.use(await openDestination(output, { ...context, volumeBytes: values.split }))
+  const finished = finisher(output, values, run)
   const pen = new Pen(signer, output.path)
   const options = { ...tools, kernels, beforeCommit: (digest: Digest) => pen.sign(digest) }
   if (isBundle) {
-    const report = await written(output, await diffBundle(pairs, file, options), () => pen.leaveSignature(run))
+    const report = await finished(await diffBundle(pairs, file, options), () => pen.leaveSignature(run))
     return { kind: 'summary', report, text: bundleText(report) }
   }
   const made = await diffImages(baselines, target, file, { ...options, platforms })
-  const report = await written(output, made, () => pen.leaveSignature(run))
+  const report = await finished(made, () => pen.leaveSignature(run))
   return { kind: 'summary', report, text: diffText(report) }
 }
 
@@ -164,16 +175,10 @@ class Pen {
   }
 }
 
-/** The signature of a delta, and where it lies. */
-export interface SignatureReport {
-  readonly path: string
-  readonly signer: SignerReport
-  readonly logIndex?: string | undefined
-}
-
 async function makeDiffah(
   { pairs, isBundle, output }: DeltaJob,
   values: MakeDeltaValues,
+  context: OpenContext,
   { run, tools, signer, resources }: Workbench,
 ): Promise<VerbResult> {
   if (output.pick !== undefined) {
@@ -194,6 +199,8 @@ async function makeDiffah(
     level: values.zstdLevel,
     windowLog: values.zstdWindowLog,
     candidates: values.candidates,
+    volumeBytes: values.split,
+    standardOutput: context.standardOutput,
   }
   if (values.dryRun === true) {
     const report = await planDiffah(pairs, options)
@@ -201,8 +208,9 @@ async function makeDiffah(
   }
   const comparison =
     values.compare === false ? undefined : { kernels: resources.use(await startCodecs(run)), recipes: tools.recipes }
+  const finished = finisher(output, values, run)
   const made = await diffDiffah(pairs, output.path, { ...options, comparison })
-  const report = await written(output, made, () => signDiffah(output.path, key))
+  const report = await finished(made, () => signDiffah(output.path, key))
   return { kind: 'summary', report: shaped(report, isBundle), text: bundleText(report) }
 }
 
@@ -217,14 +225,17 @@ async function signDiffah(path: string, key: SigningKey | undefined): Promise<Si
   return { path: signature, signer: { kind: 'key', keyId: key.publicKey.id } }
 }
 
-async function written<Report>(
-  { path }: LayoutReference,
-  report: Report,
-  sign: () => Promise<SignatureReport | undefined>,
-): Promise<
-  Report & { readonly path: string; readonly fileBytes: number; readonly signature?: SignatureReport | undefined }
-> {
-  return { path, fileBytes: (await stat(path)).size, signature: await sign(), ...report }
+/** Adds to a report where the delta went, and its signature. */
+function finisher(
+  output: LayoutReference,
+  values: MakeDeltaValues,
+  run: Run,
+): <Report>(report: Report, sign: () => Promise<SignatureReport | undefined>) => Promise<Report & WrittenDelta> {
+  return async (report, sign) => ({
+    ...(await writtenDelta(output, values.split !== undefined, run)),
+    signature: await sign(),
+    ...report,
+  })
 }
 
 /** The report of `tare diff` has its one image at the top, whatever the format. */

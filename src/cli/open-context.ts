@@ -10,7 +10,8 @@ import type { Run } from './run.ts'
 import { tareVersion } from './tare-version.ts'
 
 /**
- * What transports need to know to open an image: where spools go, how to reach registries, what may be replaced.
+ * What transports need to know to open an image: where spools go, how to reach registries and engines, what may be
+ * replaced.
  *
  * @param side - the end of the transfer, where the verb has options for each
  * @throws {TareError} `INVALID_ARGUMENT` for malformed `--creds`
@@ -20,12 +21,18 @@ export async function openContext(
   values: RegistryOptionValues & { readonly force?: boolean | undefined },
   side?: OptionSide,
 ): Promise<OpenContext> {
-  const { host, settings, signal, logger } = run
+  const { host, settings, signal, logger, onProgress, standard } = run
   const registry = registrySettings(values, side)
+  const { engines } = settings
+  const userAgent = `tare/${tareVersion()}`
   return {
     workdir: settings.workdir,
+    storeDirectory: settings.storeDirectory,
     signal,
     logger,
+    onProgress,
+    standardInput: standard.read,
+    standardOutput: standard.write,
     force: values.force === true,
     registry: {
       credentials: findCredentials(await explicitCredentials(registry), registry, run),
@@ -34,8 +41,10 @@ export async function openContext(
       retries: registry.retries,
       baseDelayMs: registry.retryDelayMs,
       environment: host.env,
-      userAgent: `tare/${tareVersion()}`,
+      userAgent,
     },
+    docker: { host: engines.dockerHost, certificateDirectory: engines.dockerCertificateDirectory, userAgent },
+    containerd: { address: engines.containerdAddress, namespace: engines.containerdNamespace },
   }
 }
 

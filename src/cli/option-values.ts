@@ -86,3 +86,8 @@ export function parseBoolean(text: string): boolean {
 export function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
   return [...(previous ?? []), value]
 }
+
+/** Gathers the values of a repeatable option that may hold several, split by commas; empty ones are left out. */
+export function collectList(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), ...value.split(',').filter((part) => part !== '')]
+}

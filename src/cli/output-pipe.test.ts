@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { hasErrorCode } from '../errors/index.ts'
 import { OutputPipe } from './output-pipe.ts'
 
 test('OutputPipe is flushed when every write has left', async () => {
@@ -52,4 +53,32 @@ test('OutputPipe tells when output was lost that somebody wants', async () => {
   pipe.write('a')
   await pipe.flushed()
   assert.equal(pipe.failure, full)
+})
+
+test('OutputPipe.send() waits until the bytes have left, and fails where they were lost', async () => {
+  let leave: (() => void) | undefined
+  const slow = new OutputPipe({
+    write(_, done) {
+      leave = () => done?.()
+      return false
+    },
+  })
+  let hasLeft = false
+  const sent = slow.send(Buffer.from('a')).then(() => (hasLeft = true))
+  await Promise.resolve()
+  assert.equal(hasLeft, false)
+  leave?.()
+  await sent
+  for (const [code, wanted] of [
+    ['EPIPE', 'FILE_ACCESS'],
+    ['ENOSPC', 'DISK_FULL'],
+  ] as const) {
+    const broken = new OutputPipe({
+      write(_, done) {
+        done?.(Object.assign(new Error('lost'), { code, syscall: 'write' }))
+        return false
+      },
+    })
+    await assert.rejects(broken.send(Buffer.from('a')), (error) => hasErrorCode(error, wanted))
+  }
 })

@@ -1,3 +1,4 @@
+import { fileError, TareError } from '../errors/index.ts'
 import type { HostStream } from './host.ts'
 
 /** What a write says when the reader has gone: `EOF` on Windows. */
@@ -34,6 +35,23 @@ export class OutputPipe {
       this.#pending--
       if (this.#pending > 0) return
       for (const resolve of this.#waiting.splice(0)) resolve()
+    })
+  }
+
+  /**
+   * Writes something of which every byte counts, and waits until it has left.
+   *
+   * @throws {TareError} `DISK_FULL`, `FILE_ACCESS`; also when the reader has gone
+   */
+  send(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#stream.write(bytes, (error) => {
+        if (!error) return resolve()
+        this.#isBroken = true
+        const isGone = READER_HAS_GONE.has('code' in error ? error.code : undefined)
+        const gone = new TareError('FILE_ACCESS', 'standard output: its reader has gone', { cause: error })
+        reject(isGone ? gone : fileError('standard output', 'write', error))
+      })
     })
   }
 

@@ -3,13 +3,20 @@ import { defineApply } from './verbs/apply.ts'
 import { defineBundle } from './verbs/bundle.ts'
 import { defineCompletion } from './verbs/completion.ts'
 import { defineConfig } from './verbs/config.ts'
+import { defineContent } from './verbs/content.ts'
 import { defineCopy } from './verbs/copy.ts'
 import { defineDiff } from './verbs/diff.ts'
 import { defineDoctor } from './verbs/doctor.ts'
+import { defineGc } from './verbs/gc.ts'
+import { defineImage } from './verbs/image.ts'
 import { defineIncremental } from './verbs/incremental.ts'
 import { defineInspect } from './verbs/inspect.ts'
 import { defineInventory } from './verbs/inventory.ts'
 import { defineLayer } from './verbs/layer.ts'
+import { defineLease } from './verbs/lease.ts'
+import { defineManifest } from './verbs/manifest/index.ts'
+import { definePull } from './verbs/pull.ts'
+import { definePush } from './verbs/push.ts'
 import { defineSign } from './verbs/sign.ts'
 import { defineUnbundle } from './verbs/unbundle.ts'
 import { defineVerify } from './verbs/verify.ts'
@@ -70,9 +77,16 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     defineUnbundle,
     defineVerify,
     defineSign,
+    definePull,
+    definePush,
+    defineImage,
+    defineContent,
+    defineLease,
+    defineGc,
     defineLayer,
     defineConfig,
     defineDoctor,
+    defineManifest,
     defineCompletion,
     defineVersion,
   ]) {

@@ -41,12 +41,12 @@ test('resultEnvelope() writes a bigint as digits and ends the line', () => {
   assert.equal(resultEnvelope({ bytes: 2n ** 60n }), '{"schemaVersion":1,"result":{"bytes":"1152921504606846976"}}\n')
 })
 
-test('errorText() is message and hint; the stack and the causes only when asked for', () => {
+test('errorText() is category, message and hint; the stack and the causes only when asked for', () => {
   const error = new TareError('NETWORK', 'host.example: cut\u001b[2J off', {
     hint: 'Try again',
     cause: new Error('socket closed'),
   })
-  assert.equal(errorText(error, PLAIN, false), 'tare: host.example: cut\ufffd[2J off\nhint: Try again\n')
+  assert.equal(errorText(error, PLAIN, false), 'tare: environment: host.example: cut\ufffd[2J off\nhint: Try again\n')
   const verbose = errorText(error, PLAIN, true)
   assert.match(verbose, /report-error\.test\.ts/)
   assert.match(verbose, /caused by: Error: socket closed/)

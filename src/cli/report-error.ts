@@ -38,11 +38,11 @@ function factsOf(error: Error): Readonly<Record<string, unknown>> {
   return { ...deeper, ...Object.fromEntries(facts) }
 }
 
-/** An error for people: what happened, what to do, and with `isVerbose` where it comes from. */
+/** An error for people: what kind it is, what happened, what to do, and with `isVerbose` where it comes from. */
 export function errorText(error: unknown, paint: Paint, isVerbose: boolean): string {
   if (error instanceof Interruption) return `tare: ${error.message}\n`
-  const { message, hint } = classifyError(error)
-  const lines = [`tare: ${paint('red', printable(message))}`]
+  const { category, message, hint } = classifyError(error)
+  const lines = [`tare: ${paint('red', `${category}: ${printable(message)}`)}`]
   if (hint !== undefined) lines.push(`${paint('bold', 'hint:')} ${printable(hint)}`)
   if (isVerbose) lines.push(...chainOf(error).map((text) => paint('dim', printable(text))))
   return `${lines.join('\n')}\n`

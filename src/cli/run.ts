@@ -3,11 +3,14 @@ import type { Logger, OperationOptions } from '../stream/index.ts'
 import type { Settings } from './global-options.ts'
 import type { Host } from './host.ts'
 import type { ProgressRenderer } from './progress/renderer.ts'
+import type { StandardStreams } from './standard-streams.ts'
 
 /** What a verb gets for its work: the settings, and the options that every operation below understands. */
 export interface Run {
   readonly settings: Settings
   readonly host: Host
+  /** What `-` stands for. */
+  readonly standard: StandardStreams
   readonly signal: AbortSignal
   readonly logger: Logger
   readonly onProgress: NonNullable<OperationOptions['onProgress']>
@@ -32,6 +35,8 @@ export type VerbResult =
       readonly text: string
       /** The answer tells of something that is not well: the exit code of this category. */
       readonly unwell?: ErrorCategory | undefined
+      /** The answer to a question is no: exit code 1. */
+      readonly isNegative?: boolean | undefined
     }
   /** Exact bytes, and nothing else. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
@@ -40,8 +45,15 @@ export type VerbResult =
 export type Execute = (work: (run: Run) => Promise<VerbResult>) => Promise<void>
 
 /** The run that goes with settings, a renderer and a signal. */
-export function createRun(host: Host, settings: Settings, renderer: ProgressRenderer, signal: AbortSignal): Run {
+export function createRun(
+  host: Host,
+  settings: Settings,
+  renderer: ProgressRenderer,
+  standard: StandardStreams,
+  signal: AbortSignal,
+): Run {
   return {
+    standard,
     settings,
     host,
     signal,

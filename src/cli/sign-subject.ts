@@ -2,7 +2,7 @@ import { TareError } from '../errors/index.ts'
 import type { Descriptor } from '../oci/index.ts'
 import { bytesSource, digestOf, writeFileAtomically } from '../stream/index.ts'
 import type { ImageSource, OpenContext, TransportReference } from '../transport/index.ts'
-import { checkIsFile } from './bare-path.ts'
+import { checkIsDelta } from './delta-input.ts'
 import { openArchive, type OpenedArchive } from './open-deltas.ts'
 import {
   diffahKey,
@@ -93,8 +93,7 @@ async function openFileOrImage(
   context: OpenContext,
   resources: AsyncDisposableStack,
 ): Promise<OpenedArchive> {
-  const { hasTransportPrefix } = await import('../transport/index.ts')
-  if (!hasTransportPrefix(subject)) await checkIsFile(subject, 'a delta file', context)
+  await checkIsDelta(subject, context)
   return openArchive(subject, context, resources)
 }
 
@@ -147,5 +146,8 @@ async function place(
     )
     return attached.reference
   }
-  return writeSignatureBeside(reference.path, bundle)
+  if ('path' in reference) return writeSignatureBeside(reference.path, bundle)
+  throw new TareError('INVALID_ARGUMENT', `${reference.transport}: has no place for a signature`, {
+    hint: 'Write it to a file with --output, or sign the image in its registry',
+  })
 }

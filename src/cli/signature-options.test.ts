@@ -15,6 +15,8 @@ import {
   type SignOptionValues,
   type VerifyOptionValues,
 } from './signature-options.ts'
+import { OutputPipe } from './output-pipe.ts'
+import { StandardStreams } from './standard-streams.ts'
 import { verificationPolicy } from './verification-policy.ts'
 
 const PUBLIC_KEY = fixture('diffah/keys/ec.pub')
@@ -28,12 +30,13 @@ function testRun(env: Host['env'] = {}, stdin = ''): TestRun {
   const warnings: string[] = []
   const stream = { write: () => true }
   const host: Host = {
+    stdin: Object.assign(bytesSource(Buffer.from(stdin)), { isTTY: false }),
     stdout: stream,
     stderr: stream,
-    openStdin: () => bytesSource(Buffer.from(stdin)),
     env,
     clock: { now: () => 0, schedule: () => () => {} },
     cpus: 1,
+    platform: { os: 'linux', architecture: 'amd64' },
     memoryBytes: 2 ** 30,
     homeDirectory: '/nowhere',
     temporaryDirectory: '/nowhere',
@@ -41,8 +44,10 @@ function testRun(env: Host['env'] = {}, stdin = ''): TestRun {
     onExit: () => () => {},
     exit: () => {},
   }
+  const { signal } = new AbortController()
   return {
     host,
+    standard: new StandardStreams(host, new OutputPipe(stream), signal),
     warnings,
     // The settings of a run are of no matter to signatures.
     settings: {
@@ -51,11 +56,18 @@ function testRun(env: Host['env'] = {}, stdin = ''): TestRun {
       json: false,
       progress: 'off',
       workdir: '/nowhere',
+      storeDirectory: '/nowhere',
+      engines: {
+        dockerHost: undefined,
+        dockerCertificateDirectory: undefined,
+        containerdAddress: undefined,
+        containerdNamespace: undefined,
+      },
       jobs: undefined,
       memoryBytes: undefined,
       color: false,
     },
-    signal: new AbortController().signal,
+    signal,
     logger: { warn: (message) => void warnings.push(message), debug: () => {} },
     onProgress: () => {},
   }

@@ -1,5 +1,5 @@
 import { createGunzip } from 'node:zlib'
-import { TareError } from '../errors/index.ts'
+import { CorruptStreamError } from './corrupt-stream-error.ts'
 import type { ByteSource } from '../stream/index.ts'
 import { OUTPUT_CHUNK_BYTES, throughCodec } from './codec-stream.ts'
 import { type DecodeOptions, withinLimits } from './decode-options.ts'
@@ -24,17 +24,22 @@ async function* decodeMembers(source: ByteSource, subject: string): ByteSource {
     onSurplus: (bytes) => {
       if (bytes.some((byte) => byte !== 0)) throw corruptGzip(subject, 'is followed by bytes that are no gzip member')
     },
-    codecError: (cause) => (isZlibError(cause) ? corruptGzip(subject, `is damaged: ${cause.message}`, cause) : cause),
+    codecError: (cause) => {
+      if (!isZlibError(cause)) return cause
+      const isCutOff = 'code' in cause && cause.code === 'Z_BUF_ERROR'
+      return corruptGzip(subject, `is damaged: ${cause.message}`, { cause, isCutOff })
+    },
   })
   // Node takes no input at all for an empty output.
-  if (codec.bytesWritten === 0) throw corruptGzip(subject, 'is empty')
+  if (codec.bytesWritten === 0) throw corruptGzip(subject, 'is empty', { isCutOff: true })
 }
 
-function corruptGzip(subject: string, problem: string, cause?: unknown): TareError {
-  return new TareError('CORRUPT_GZIP', `${subject} ${problem}`, {
-    cause,
-    hint: 'The bytes are damaged or incomplete; fetch them again',
-  })
+function corruptGzip(
+  subject: string,
+  problem: string,
+  facts: { readonly isCutOff?: boolean; readonly cause?: unknown } = {},
+): CorruptStreamError {
+  return new CorruptStreamError('CORRUPT_GZIP', `${subject} ${problem}`, facts)
 }
 
 /** Bad data and input that ends too soon; a want of memory is not the stream's fault. */

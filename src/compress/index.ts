@@ -1,4 +1,6 @@
 /** Decoders for gzip and Zstandard, and Zstandard patches; the only folder that touches `node:zlib`. */
+export { CorruptStreamError } from './corrupt-stream-error.ts'
+export { compress, type CompressOptions } from './compress.ts'
 export { type DecodeOptions, RATIO_FREE_BYTES } from './decode-options.ts'
 export {
   type Compression,
@@ -22,3 +24,4 @@ export {
   type ZstdPatchTarget,
 } from './zstd-patch.ts'
 export type { ZstdFrame, ZstdFrameHeader } from './zstd-walker.ts'
+export { zstd, type ZstdOptions } from './zstd.ts'

@@ -1,4 +1,5 @@
 import { TareError } from '../errors/index.ts'
+import { CorruptStreamError } from './corrupt-stream-error.ts'
 
 /** A block gives at most this many bytes. */
 export const ZSTD_BLOCK_MAX_BYTES: number = 128 * 1024
@@ -102,8 +103,11 @@ export class ZstdWalker {
 
   /** Says that nothing follows. @throws {TareError} `CORRUPT_ZSTD` when the stream is empty or its last frame cut off */
   finish(): void {
-    if (this.#frame !== undefined || this.#pendingBytes > 0) throw this.#corrupt('is cut off', this.#chunkOffset)
-    if (this.#frameCount === 0) throw corruptZstd(this.#subject, 'is empty')
+    const isCutOff = true
+    if (this.#frame !== undefined || this.#pendingBytes > 0) {
+      throw corruptZstd(this.#subject, `is cut off at byte ${this.#chunkOffset}`, { isCutOff })
+    }
+    if (this.#frameCount === 0) throw corruptZstd(this.#subject, 'is empty', { isCutOff })
   }
 
   #takeFrameHeader(end: number): ZstdFrameHeader | undefined {
@@ -159,17 +163,18 @@ export class ZstdWalker {
     return { ...header, sizeBytes: end - header.offset, blockCount: this.#blockCount }
   }
 
-  #corrupt(problem: string, offset: number): TareError {
+  #corrupt(problem: string, offset: number): CorruptStreamError {
     return corruptZstd(this.#subject, `${problem} at byte ${offset}`)
   }
 }
 
 /** An error that says what is wrong with a stream. */
-export function corruptZstd(subject: string, problem: string, cause?: unknown): TareError {
-  return new TareError('CORRUPT_ZSTD', `${subject} ${problem}`, {
-    cause,
-    hint: 'The bytes are damaged or incomplete; fetch them again',
-  })
+export function corruptZstd(
+  subject: string,
+  problem: string,
+  facts: { readonly isCutOff?: boolean; readonly cause?: unknown } = {},
+): CorruptStreamError {
+  return new CorruptStreamError('CORRUPT_ZSTD', `${subject} ${problem}`, facts)
 }
 
 /** @returns `undefined` when more bytes are needed, `reserved` when a bit is set that has no meaning yet */

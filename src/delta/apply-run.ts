@@ -1,5 +1,5 @@
 import { isTareError, TareError } from '../errors/index.ts'
-import { copyImage } from '../image/index.ts'
+import { copyImage, repositoriesToMountFrom } from '../image/index.ts'
 import type { Digest } from '../oci/index.ts'
 import { mapLimited, type OperationOptions, SpoolDirectory } from '../stream/index.ts'
 import type { ImageDestination, ImageSource } from '../transport/index.ts'
@@ -7,9 +7,9 @@ import type { KernelRunner } from '../workers/index.ts'
 import { planOf } from './apply-plan.ts'
 import type { ApplyImageResult, ApplyImageStatus, PlannedImage } from './apply.ts'
 import { BaselineSet, PlainLayerSpool } from './baseline-set.ts'
-import { withoutNeedlessPatches } from './blob-patch.ts'
 import { checkWritten } from './check-written.ts'
 import type { Delta } from './delta.ts'
+import { fitToBaseline } from './fit-to-baseline.ts'
 import { MemoryGate } from './memory-gate.ts'
 import { failedPreflight, type PreflightOptions, preflightDelta, type PreflightResult } from './preflight.ts'
 import { RebuiltSource } from './rebuilt-source.ts'
@@ -143,7 +143,7 @@ export class ApplyRun implements AsyncDisposable {
     let destination: ImageDestination | undefined
     try {
       const baseline = await BaselineSet.read(await task.baselines(), options, this.#shared)
-      delta = withoutNeedlessPatches(made, baseline)
+      delta = fitToBaseline(made, baseline)
       destination = await task.destination(delta.plan.target.digest)
       destination.checkManifestType(delta.plan.target.mediaType)
       const preflight = await preflightDelta(delta, baseline, { ...options, layerForm: destination.layerForm })
@@ -169,7 +169,7 @@ export class ApplyRun implements AsyncDisposable {
       const copy = await copyImage(rebuilt, destination, { ...options, mountFrom: siblings(destination, written) })
       status = 'failed-invariant'
       await using result = await destination.reopen(copy.digest, options)
-      await checkWritten(delta, result, options)
+      if (result !== undefined) await checkWritten(delta, result, options)
       return { status: 'ok', copy }
     } catch (error) {
       options.signal?.throwIfAborted()
@@ -209,10 +209,8 @@ export class ApplyRun implements AsyncDisposable {
 
 /** Repositories of the same registry that images of this run went to: what those have is mounted. */
 function siblings(destination: ImageDestination, written: readonly ImageDestination[]): readonly string[] {
-  const own = destination.repository
-  const others = written.flatMap(({ repository }) => repository ?? [])
-  const names = others.filter((other) => other.registry === own?.registry && other.repository !== own.repository)
-  return [...new Set(names.map((other) => other.repository))].slice(-3)
+  const repositories = written.map(({ repository }) => repository)
+  return [...new Set(repositoriesToMountFrom(repositories, destination))].slice(-3)
 }
 
 /** Scratch space of images that share their sources: the largest plan stands for what others have too. */

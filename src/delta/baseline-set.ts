@@ -148,8 +148,8 @@ function missing(digest: Digest): never {
   throw new TareError('BASELINE_LACKS_BLOB', `the baseline does not have ${digest}`)
 }
 
-/** What a baseline is called in a delta: a registry's full reference, of a path the last part alone. */
+/** What a baseline is called in a delta: a registry's or engine's full reference, of a path the last part alone. */
 export function baselineName(reference: string): string {
-  const registry = /^docker:\/\/(.*)$/.exec(reference)?.[1]
-  return registry ?? reference.replace(/^[a-z-]+:/, '').replace(/^.*\//, '')
+  const full = /^(?:docker:\/\/|docker-daemon:|containerd:|store:)(.*)$/.exec(reference)?.[1]
+  return full ?? reference.replace(/^[a-z-]+:/, '').replace(/^.*\//, '')
 }

@@ -5,7 +5,7 @@ import { memoryOfThreads } from '../workers/index.ts'
 import type { BaselineSet, PlainLayerSpool } from './baseline-set.ts'
 import type { Delta } from './delta.ts'
 import type { MemoryGate } from './memory-gate.ts'
-import type { BlobOrigin, DeltaPlan, PlannedBlob } from './plan.ts'
+import type { BlobOrigin, PlannedBlob } from './plan.ts'
 import { plainEstimate } from './spool-space.ts'
 
 type BlobPatchOrigin = Extract<BlobOrigin, { kind: 'blob-patch' }>
@@ -66,17 +66,4 @@ export function blobPatchMemory({ size, from }: PlannedBlob, baseline: BaselineS
   if (from.kind !== 'blob-patch') return 0
   const sourceBytes = baseline.byDigest(from.source)?.descriptor.size ?? plainEstimate(baseline.byDiffId(from.source))
   return memoryOfThreads(0) + patchMemoryBytes(sourceBytes, size)
-}
-
-/**
- * The delta for a certain baseline: what it has itself is not made by a patch. In a bundle of diffah a blob is patched
- * from the baseline of one image, and another image whose baseline has it all along may lack that source.
- */
-export function withoutNeedlessPatches(delta: Delta, baseline: BaselineSet): Delta {
-  const blobs = delta.plan.blobs.map((blob): PlannedBlob => {
-    const isNeedless = blob.from.kind === 'blob-patch' && baseline.hasBlob(blob.digest)
-    return isNeedless ? { ...blob, from: { kind: 'baseline' } } : blob
-  })
-  const plan: DeltaPlan = { ...delta.plan, blobs }
-  return { ...delta, plan }
 }

@@ -33,6 +33,10 @@ export interface DeltaSet {
   readonly reference: string
   /** Its root: delta manifest, index of delta manifests, or `diffah.json`. Signatures cover its digest. */
   readonly descriptor: Descriptor
+  /** When it was made, as it says itself: RFC 3339. */
+  readonly createdAt?: string | undefined
+  /** What platform its images are for, as it says itself; archives of diffah do. */
+  readonly platform?: string | undefined
   /** Whether it was made as a bundle; of its own name a single image then makes use too. */
   readonly isBundle: boolean
   /** In the order of the archive, each name once. */

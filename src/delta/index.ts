@@ -31,6 +31,7 @@ export {
   type Comparison,
   type ComparisonTools,
   DiffahArchive,
+  diffahArchiveIn,
   diffDiffah,
   type DiffahOptions,
   type DiffahReport,
@@ -64,7 +65,7 @@ export {
 } from './plan.ts'
 export type { PreflightResult, PreflightStatus } from './preflight.ts'
 export { isDelta, readDeltas } from './read-delta.ts'
-export type { BlobSavings } from './savings.ts'
+export type { BlobSavings, BlobTotals } from './savings.ts'
 export type { SurveyOptions } from './survey.ts'
 export { type DeltaVerification, verifyDelta } from './verify-delta.ts'
 export {

@@ -4,7 +4,7 @@ import type { ImageSource } from '../transport/index.ts'
 import type { Delta, DeltaFormat, DeltaSet } from './delta.ts'
 import type { NeededLayer, PlannedBaseline } from './plan.ts'
 import { readDeltas } from './read-delta.ts'
-import { type BlobSavings, countSavings, savingsOf } from './savings.ts'
+import { type BlobSavings, type BlobTotals, countBlobs, countSavings, savingsOf } from './savings.ts'
 
 /** What {@link inspectDelta} tells. */
 export interface DeltaSummary {
@@ -15,12 +15,17 @@ export interface DeltaSummary {
   readonly isBundle: boolean
   /** What made it. */
   readonly tool: string
+  /** When it was made, as it says itself: RFC 3339. */
+  readonly createdAt?: string | undefined
+  /** What platform its images are for, as it says itself; archives of diffah do. */
+  readonly platform?: string | undefined
   /** In the order of the archive. */
   readonly images: readonly ImageSummary[]
   /** Bytes of all blobs of all targets, each counted once. */
   readonly targetBytes: number
   /** Bytes the delta holds of them, each counted once. */
   readonly shippedBytes: number
+  readonly totals: BlobTotals
 }
 
 /** One image of a delta. */
@@ -112,8 +117,11 @@ export async function inspectDelta(
     format: set.format,
     isBundle: set.isBundle,
     tool: plans[0]?.tool ?? '',
+    createdAt: set.createdAt,
+    platform: set.platform,
     images: set.deltas.map(summarise),
     ...countSavings(plans),
+    totals: countBlobs(plans),
   }
 }
 

@@ -23,7 +23,7 @@ import {
   type PlannedBlob,
   parsePlan,
 } from './plan.ts'
-import { heldDescriptor, madeBlobs } from './write-delta.ts'
+import { CREATED_ANNOTATION, heldDescriptor, madeBlobs } from './write-delta.ts'
 
 /** Images in one bundle. */
 const MAX_IMAGES = 10_000
@@ -43,9 +43,11 @@ export async function readDeltas(
   const content = root ?? (await source.resolve(options))
   const { descriptor } = content
   const document = parseDocument(content)
+  const createdAt = document.annotations?.[CREATED_ANNOTATION]
+  const base = { format: 'tare', reference: source.reference, descriptor, createdAt } as const
   if (document.kind === 'manifest') {
     const delta = await readMember(source, content, document, DEFAULT_IMAGE_NAME, options)
-    return { format: 'tare', reference: source.reference, descriptor, isBundle: false, deltas: [delta] }
+    return { ...base, isBundle: false, deltas: [delta] }
   }
   const deltas: Delta[] = []
   for (const { member, name } of namedMembers(source, document, descriptor.digest)) {
@@ -55,7 +57,7 @@ export async function readDeltas(
     if (manifest.kind === 'index') throw notADelta(source.reference)
     deltas.push(await readMember(source, memberContent, manifest, name, options))
   }
-  return { format: 'tare', reference: source.reference, descriptor, isBundle: true, deltas }
+  return { ...base, isBundle: true, deltas }
 }
 
 /** Whether a document is that of a delta or a bundle. */

@@ -16,6 +16,22 @@ export interface BlobSavings {
   readonly sources: readonly Digest[]
 }
 
+/** How the blobs of some targets travel, each counted once. */
+export interface BlobTotals {
+  /** Blobs that the delta holds as they are. */
+  readonly wholeCount: number
+  readonly wholeBytes: number
+  /** Blobs that it holds a patch of, or a recipe alone. */
+  readonly patchCount: number
+  /** Bytes of these patches and recipes. */
+  readonly patchBytes: number
+  /** Bytes of the blobs that they make. */
+  readonly patchedBytes: number
+  /** Blobs that it holds nothing of. */
+  readonly leftOutCount: number
+  readonly leftOutBytes: number
+}
+
 /** The savings of every blob of a plan, in its order. */
 export function savingsOf(plan: DeltaPlan): readonly BlobSavings[] {
   return plan.blobs.map(({ role, digest, mediaType, size, from }) => ({
@@ -70,4 +86,28 @@ export function countSavings(plans: readonly DeltaPlan[]): {
   const sum = (sizes: ReadonlyMap<unknown, number>): number =>
     [...sizes.values()].reduce((total, size) => total + size, 0)
   return { targetBytes: sum(target), shippedBytes: sum(shipped) }
+}
+
+/** Counts the blobs of some plans by how they travel; one that several images have counts as where it takes most. */
+export function countBlobs(plans: readonly DeltaPlan[]): BlobTotals {
+  const blobs = new Map<Digest, BlobSavings>()
+  for (const blob of plans.flatMap(savingsOf)) {
+    const known = blobs.get(blob.digest)
+    if (known === undefined || known.shippedBytes < blob.shippedBytes) blobs.set(blob.digest, blob)
+  }
+  const groups = Object.groupBy(blobs.values(), ({ origin, shippedBytes }) =>
+    origin === 'archive' ? 'whole' : shippedBytes > 0 ? 'patch' : 'leftOut',
+  )
+  const { whole = [], patch = [], leftOut = [] } = groups
+  const sum = (some: readonly BlobSavings[], pick: (blob: BlobSavings) => number): number =>
+    some.reduce((total, blob) => total + pick(blob), 0)
+  return {
+    wholeCount: whole.length,
+    wholeBytes: sum(whole, (blob) => blob.sizeBytes),
+    patchCount: patch.length,
+    patchBytes: sum(patch, (blob) => blob.shippedBytes),
+    patchedBytes: sum(patch, (blob) => blob.sizeBytes),
+    leftOutCount: leftOut.length,
+    leftOutBytes: sum(leftOut, (blob) => blob.sizeBytes),
+  }
 }

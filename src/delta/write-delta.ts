@@ -21,6 +21,9 @@ import {
   type PlannedBlob,
 } from './plan.ts'
 
+/** When a delta was made: RFC 3339. */
+export const CREATED_ANNOTATION = 'org.opencontainers.image.created'
+
 /** Everything that the delta of one image is put together from. */
 export interface DeltaContents {
   readonly plan: DeltaPlan
@@ -186,5 +189,5 @@ function documentOf(mediaType: string, fields: object, artifactType: string): Ma
 
 function createdAnnotation({ createdSeconds }: WriteDeltaOptions): Readonly<Record<string, string>> | undefined {
   if (createdSeconds === undefined) return undefined
-  return { 'org.opencontainers.image.created': new Date(createdSeconds * 1000).toISOString().replace('.000Z', 'Z') }
+  return { [CREATED_ANNOTATION]: new Date(createdSeconds * 1000).toISOString().replace('.000Z', 'Z') }
 }

@@ -32,6 +32,12 @@ export const ERROR_CATALOGUE = {
   },
   NO_MATCHING_PLATFORM: { category: 'usage', meaning: 'No member of the index matches the wanted platform' },
   DESTINATION_EXISTS: { category: 'usage', meaning: 'The destination exists and would be overwritten' },
+  ALREADY_EXISTS: { category: 'usage', meaning: 'The image, lease, namespace or blob to be made is there already' },
+  FAILED_PRECONDITION: {
+    category: 'usage',
+    meaning: 'What was asked for does not fit the state of things, such as a write to an ingest that is closed',
+  },
+  NOT_IMPLEMENTED: { category: 'usage', meaning: 'Nobody has said yet what this should mean for this kind of content' },
   UNSUPPORTED_BY_DESTINATION: {
     category: 'usage',
     meaning: 'The destination cannot hold this kind of image without changing it',
@@ -46,11 +52,23 @@ export const ERROR_CATALOGUE = {
   },
   INVALID_KEY: { category: 'usage', meaning: 'A key file holds no key, or one of a kind that Tare does not use' },
   KEY_PASSWORD: { category: 'usage', meaning: 'A private key is encrypted, and the password is missing or wrong' },
+  INSTANCE_NOT_FOUND: { category: 'usage', meaning: 'The list has no member with that digest' },
+  NAME_IN_USE: { category: 'usage', meaning: 'Another list, or an image, has that name or ID already' },
+  LIST_NOT_SAVED: { category: 'usage', meaning: 'The list has to be saved before it can be read as an image' },
+  SPARSE_INDEX: {
+    category: 'usage',
+    meaning: 'The registry refuses an index because it does not have all of its members',
+  },
+  CANNOT_CONVERT: { category: 'usage', meaning: 'An image has parts that the wanted format cannot express' },
 
   // environment: the world around Tare said no; trying again elsewhere or later may work
   FILE_NOT_FOUND: { category: 'environment', meaning: 'A file or directory does not exist' },
   FILE_ACCESS: { category: 'environment', meaning: 'A file or directory could not be read or written' },
   DISK_FULL: { category: 'environment', meaning: 'The disk has no room for a spool, blob or output file' },
+  UNAVAILABLE: {
+    category: 'environment',
+    meaning: 'Somebody else is at it, such as another process that writes the same ingest; later it may work',
+  },
   NETWORK: { category: 'environment', meaning: 'A connection failed, was cut off or timed out' },
   TLS: { category: 'environment', meaning: 'The TLS certificate of a host was not accepted' },
   AUTH_REQUIRED: { category: 'environment', meaning: 'The registry wants credentials, or refused those it got' },
@@ -71,11 +89,25 @@ export const ERROR_CATALOGUE = {
     category: 'environment',
     meaning: 'The trusted root of signatures could not be fetched, or is none',
   },
+  ENGINE_UNREACHABLE: {
+    category: 'environment',
+    meaning: 'No container engine answers at its socket or address, or the socket is closed to this user',
+  },
+  ENGINE_REFUSED: { category: 'environment', meaning: 'The container engine answered with an error' },
+  ENGINE_PROTOCOL: {
+    category: 'environment',
+    meaning: 'What answered is no container engine, or one that is too old or too new',
+  },
   WORKER_FAILED: { category: 'environment', meaning: 'A worker thread died, most likely for want of memory' },
   MEMORY_LIMIT: { category: 'environment', meaning: 'The work does not fit in the memory that --memory allows' },
 
   // content: bytes are not what they should be
-  NOT_FOUND: { category: 'content', meaning: 'The image, manifest or tag does not exist at the source' },
+  EMPTY_WALK: {
+    category: 'content',
+    meaning: 'Nothing is left of the image: it is empty, or all of it was filtered out',
+  },
+  STORE_DAMAGED: { category: 'content', meaning: 'The database of the store, or a blob in it, is damaged' },
+  NOT_FOUND: { category: 'content', meaning: 'The image, manifest, tag or other thing that is named does not exist' },
   BLOB_NOT_FOUND: { category: 'content', meaning: 'A blob that a manifest names does not exist at the source' },
   DIGEST_MISMATCH: { category: 'content', meaning: 'Bytes do not have the digest their descriptor states' },
   SIZE_MISMATCH: { category: 'content', meaning: 'There are fewer or more bytes than the descriptor states' },
@@ -91,10 +123,23 @@ export const ERROR_CATALOGUE = {
   CORRUPT_GZIP: { category: 'content', meaning: 'A gzip stream is damaged or cut off' },
   CORRUPT_ZSTD: { category: 'content', meaning: 'A Zstandard stream is damaged or cut off' },
   CORRUPT_TAR: { category: 'content', meaning: 'A tar archive is damaged or cut off' },
+  FILE_INCOMPLETE: {
+    category: 'content',
+    meaning: 'A file was copied in part: it is empty, is cut off or ends in zeros',
+  },
+  VOLUME_MISSING: { category: 'content', meaning: 'Volumes of an archive that was split are not there' },
+  VOLUME_DAMAGED: {
+    category: 'content',
+    meaning: 'Volumes of an archive that was split have other bytes or another size than when they were written',
+  },
   UNSAFE_PATH: { category: 'content', meaning: 'A name in an archive would leave the directory it belongs to' },
   INVALID_ARCHIVE: {
     category: 'content',
     meaning: 'The archive or directory is not of the kind its transport expects',
+  },
+  NOT_A_LIST: {
+    category: 'content',
+    meaning: 'The image is a single manifest and not an image index or manifest list',
   },
   NOT_A_DELTA: { category: 'content', meaning: 'The file is not a Tare delta' },
   UNSUPPORTED_FORMAT: {
@@ -128,6 +173,10 @@ export const ERROR_CATALOGUE = {
   LOG_PROOF_INVALID: {
     category: 'trust',
     meaning: 'The proof that a transparency log or timestamp authority saw the signature is missing or wrong',
+  },
+  SIGNATURE_FORBIDS_CHANGE: {
+    category: 'trust',
+    meaning: 'The image is signed, and what was asked for would change it',
   },
 
   // internal: Tare is wrong

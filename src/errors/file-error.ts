@@ -26,6 +26,10 @@ export function fileError(path: string, action: string, cause: unknown): unknown
         hint: 'Free some space there, or choose another place; for temporary files with --workdir',
       })
     case 'FILE_ACCESS':
-      return new TareError(code, `${path}: cannot ${action} (${cause.code})`, { cause })
+      return new TareError(code, `${path}: cannot ${action} (${cause.code})`, {
+        cause,
+        hint:
+          cause.code === 'EFBIG' ? 'The file system takes no file of that size; write volumes with --split' : undefined,
+      })
   }
 }

@@ -15,13 +15,13 @@ export interface ClientCertificate {
 /** What a certificate directory holds. */
 export class CertificateDirectory {
   readonly path: string
-  /** Authorities to trust: Node's own and those of the directory, PEM. `undefined` when the directory adds none. */
+  /** Authorities to trust, PEM. `undefined` when the directory has none: then Node's own count. */
   readonly ca: readonly string[] | undefined
   readonly client: ClientCertificate | undefined
 
-  private constructor(path: string, authorities: readonly string[], client: ClientCertificate | undefined) {
+  private constructor(path: string, ca: readonly string[] | undefined, client: ClientCertificate | undefined) {
     this.path = path
-    this.ca = authorities.length === 0 ? undefined : [...getCACertificates('default'), ...authorities]
+    this.ca = ca
     this.client = client
   }
 
@@ -49,7 +49,30 @@ export class CertificateDirectory {
       first === undefined
         ? undefined
         : { cert: await readPem(path, `${first}.cert`), key: await readPem(path, `${first}.key`) }
-    return new CertificateDirectory(path, await Promise.all(authorities.map((name) => readPem(path, name))), client)
+    const own = await Promise.all(authorities.map((name) => readPem(path, name)))
+    return new CertificateDirectory(
+      path,
+      own.length === 0 ? undefined : [...getCACertificates('default'), ...own],
+      client,
+    )
+  }
+
+  /**
+   * Reads a directory as Docker's client keeps it: `ca.pem` is the only authority that counts, `cert.pem` and `key.pem`
+   * are the client certificate. What is absent is left out, but for one half of a pair.
+   *
+   * @throws {TareError} `FILE_NOT_FOUND`, `FILE_ACCESS`; `TLS` when one half of a pair is absent
+   */
+  static async readDocker(path: string): Promise<CertificateDirectory> {
+    const names = new Set(await listNames(path))
+    const hasClient = names.has('cert.pem') || names.has('key.pem')
+    const absent = ['cert.pem', 'key.pem'].find((name) => hasClient && !names.has(name))
+    if (absent !== undefined) throw new TareError('TLS', `${join(path, absent)} is absent`)
+    const ca = names.has('ca.pem') ? [await readPem(path, 'ca.pem')] : undefined
+    const client = hasClient
+      ? { cert: await readPem(path, 'cert.pem'), key: await readPem(path, 'key.pem') }
+      : undefined
+    return new CertificateDirectory(path, ca, client)
   }
 
   /**

@@ -16,6 +16,10 @@ export interface HttpClientOptions extends RetryOptions {
   readonly tlsVerify?: boolean | undefined
   /** Directory of authorities and a client certificate, see {@link CertificateDirectory}. */
   readonly certDir?: string | undefined
+  /** Certificates that have been read already, instead of `certDir`. */
+  readonly certificates?: CertificateDirectory | undefined
+  /** A Unix socket that all connections go to, whatever the URL's host; there is no proxy then. */
+  readonly socketPath?: string | undefined
   /** The only host (name and port) that the client certificate is shown to; all when left out. */
   readonly clientCertificateHost?: string | undefined
   /** Proxy variables. @default none: direct connections */
@@ -191,16 +195,19 @@ export class HttpClient implements AsyncDisposable {
   }
 
   async #makeDispatcher(url: URL): Promise<Dispatcher> {
-    const { certDir, clientCertificateHost, environment = {}, connectTimeoutMs = 30_000 } = this.#options
+    const { certDir, clientCertificateHost, socketPath, environment = {}, connectTimeoutMs = 30_000 } = this.#options
     const { Pool, ProxyAgent } = await import('undici')
     if (certDir !== undefined) this.#certificates ??= CertificateDirectory.read(certDir)
-    const certificates = await this.#certificates
+    const certificates = this.#options.certificates ?? (await this.#certificates)
     const showsClient = clientCertificateHost === undefined || clientCertificateHost === url.host
     const tls = {
       rejectUnauthorized: this.tlsVerify,
       ...(certificates === undefined ? {} : { secureContext: certificates.secureContext(showsClient) }),
     }
     const pool = { connections: this.#options.connectionsPerOrigin ?? 16, allowH2: false }
+    if (socketPath !== undefined) {
+      return new Pool(url.origin, { ...pool, socketPath, connect: { timeout: connectTimeoutMs } })
+    }
     const proxy = proxyFor(url, environment)
     if (proxy === undefined) {
       return new Pool(url.origin, { ...pool, connect: { ...tls, timeout: connectTimeoutMs } })

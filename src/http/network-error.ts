@@ -2,6 +2,10 @@ import { TareError } from '../errors/index.ts'
 import { isLoopbackHost, printableUrl } from './printable-url.ts'
 
 const MEANINGS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such socket',
+  ENOTSOCK: 'not a socket',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection reset',
   EPIPE: 'connection closed while sending',
@@ -35,9 +39,8 @@ const NOT_HTTP_CODE = /^HPE_/
  * messages of lower layers may quote more than they should.
  */
 export function networkError(url: URL, cause: unknown): TareError {
-  const code = errorCode(cause)
-  const what = code === undefined ? 'the request failed' : `${MEANINGS[code] ?? 'the request failed'} (${code})`
-  const message = `${printableUrl(url)}: ${what}`
+  const code = connectionErrorCode(cause)
+  const message = `${printableUrl(url)}: ${connectionProblem(code)}`
   if (code !== undefined && TLS_CODE.test(code))
     return new TareError('TLS', message, { cause, hint: tlsHint(url, code) })
   if (code !== undefined && NOT_HTTP_CODE.test(code)) return new TareError('REGISTRY_PROTOCOL', message, { cause })
@@ -53,15 +56,20 @@ function tlsHint(url: URL, code: string): string {
   return "Pass the authority's certificate with --cert-dir, or --tls-verify=false to go without the check"
 }
 
-/** The first code in an error, its causes, or the attempts it stands for. */
-function errorCode(error: unknown, depth = 0): string | undefined {
+/** What a code of a failed connection means, in words. */
+export function connectionProblem(code: string | undefined): string {
+  return code === undefined ? 'the request failed' : `${MEANINGS[code] ?? 'the request failed'} (${code})`
+}
+
+/** The first code in an error, its causes, or the attempts it stands for: `ECONNREFUSED`, `UND_ERR_SOCKET`, … */
+export function connectionErrorCode(error: unknown, depth = 0): string | undefined {
   if (!(error instanceof Error) || depth > 4) return undefined
   if ('code' in error && typeof error.code === 'string' && error.code !== '') return error.code
   if (error instanceof AggregateError) {
     for (const inner of error.errors) {
-      const code = errorCode(inner, depth + 1)
+      const code = connectionErrorCode(inner, depth + 1)
       if (code !== undefined) return code
     }
   }
-  return errorCode(error.cause, depth + 1)
+  return connectionErrorCode(error.cause, depth + 1)
 }

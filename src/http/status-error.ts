@@ -1,5 +1,6 @@
 import { type ErrorCode, TareError } from '../errors/index.ts'
 import type { HttpResponse } from './http-response.ts'
+import { printableText } from './printable-text.ts'
 
 /** One entry of a registry's error list. */
 export interface RegistryDiagnostic {
@@ -11,7 +12,6 @@ export interface RegistryDiagnostic {
 /** No more of an error's body is read. */
 const MAX_ERROR_BODY_BYTES = 64 * 1024
 const MAX_DIAGNOSTICS = 16
-const MAX_TEXT_LENGTH = 240
 
 /**
  * A server answered with an error. The code follows from the status: 401 and 403 `AUTH_REQUIRED`, 404 as the caller
@@ -111,13 +111,8 @@ function parseDiagnostics(text: string): RegistryDiagnostic[] {
   if (!Array.isArray(entries)) return []
   return entries.slice(0, MAX_DIAGNOSTICS).flatMap((entry: unknown) => {
     if (typeof entry !== 'object' || entry === null) return []
-    const code = 'code' in entry && typeof entry.code === 'string' ? printable(entry.code) : 'UNKNOWN'
-    const message = 'message' in entry && typeof entry.message === 'string' ? printable(entry.message) : ''
+    const code = 'code' in entry && typeof entry.code === 'string' ? printableText(entry.code) : 'UNKNOWN'
+    const message = 'message' in entry && typeof entry.message === 'string' ? printableText(entry.message) : ''
     return [{ code, message }]
   })
-}
-
-/** Foreign text for a terminal: one line, no control characters, cut to a sensible length. */
-function printable(text: string): string {
-  return text.slice(0, MAX_TEXT_LENGTH).replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
 }

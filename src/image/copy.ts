@@ -2,9 +2,17 @@ import { CopyError, hasErrorCode, type Side, TareError } from '../errors/index.t
 import { decompress } from '../compress/index.ts'
 import { type Descriptor, type Digest, isForeignLayerType, type Platform } from '../oci/index.ts'
 import { type ByteSource, counted, mapLimited, type OperationOptions, verified } from '../stream/index.ts'
-import { type BlobOpener, type ImageDestination, type ImageSource, type PutOutcome } from '../transport/index.ts'
+import {
+  type BlobOpener,
+  type CommitResult,
+  type ImageDestination,
+  type ImageSource,
+  type ManifestContent,
+  type PutOutcome,
+  type RepositoryName,
+} from '../transport/index.ts'
 import { type IndexFate, narrowTree, platformHint } from './narrow.ts'
-import { type ImageTree, readImageTree, type TreeBlob } from './tree.ts'
+import { type ImageNode, type ImageTree, readImageTree, type TreeBlob } from './tree.ts'
 
 /** Blobs moved at a time unless said otherwise. */
 export const DEFAULT_CONCURRENCY = 6
@@ -63,7 +71,7 @@ export async function copyImage(
     ...options,
     openBlob: (blob, signal) => source.openBlob(blob.descriptor, { signal }),
     openPlainLayer: (blob, signal) => source.openPlainLayer?.(blob.descriptor, { signal }),
-    mountFrom: [...mountSource(source, destination), ...(options.mountFrom ?? [])],
+    mountFrom: () => [...repositoriesToMountFrom([source.repository], destination), ...(options.mountFrom ?? [])],
   })
   return { source: source.reference, destination: destination.reference, index, ...report }
 }
@@ -73,7 +81,7 @@ export async function copyImage(
  *
  * @throws {TareError} `PLATFORM_REQUIRED` with the platforms there are, `UNSUPPORTED_BY_DESTINATION`
  */
-function checkDestination(tree: ImageTree, destination: ImageDestination): void {
+export function checkDestination(tree: ImageTree, destination: ImageDestination): void {
   for (const node of tree.documents.toReversed()) {
     try {
       destination.checkManifestType(node.descriptor.mediaType)
@@ -84,29 +92,41 @@ function checkDestination(tree: ImageTree, destination: ImageDestination): void 
   }
 }
 
-function mountSource(source: ImageSource, destination: ImageDestination): readonly string[] {
-  const [from, to] = [source.repository, destination.repository]
-  return from !== undefined && from.registry === to?.registry && from.repository !== to.repository
-    ? [from.repository]
-    : []
+/** Those repositories of the destination's registry, other than its own, that a blob can be mounted from. */
+export function repositoriesToMountFrom(
+  sources: readonly (RepositoryName | undefined)[],
+  { repository: to }: ImageDestination,
+): readonly string[] {
+  return sources.flatMap((from) =>
+    from !== undefined && from.registry === to?.registry && from.repository !== to.repository ? [from.repository] : [],
+  )
 }
 
 /** Where {@link writeTree} gets its bytes. */
-interface WriteTreeOptions extends CopyOptions {
+export interface WriteTreeOptions extends Omit<CopyOptions, 'platforms' | 'mountFrom'> {
   /** Gives a blob as its descriptor describes it. Not verified: the destination does that while it writes. */
   readonly openBlob: (blob: TreeBlob, signal: AbortSignal) => Promise<ByteSource>
   /** Gives a layer's plain tar where that is nearer than decompressing the blob. */
   readonly openPlainLayer?: ((blob: TreeBlob, signal: AbortSignal) => Promise<ByteSource> | undefined) | undefined
+  /** Repositories of the destination's registry that have a blob. */
+  readonly mountFrom?: ((blob: TreeBlob) => readonly string[]) | undefined
+  /** Documents to try in order, in place of the root, where a registry refuses it. */
+  readonly alternatives?: readonly ManifestContent[] | undefined
 }
 
 /** What {@link writeTree} did, for the reports of its callers. */
-type WriteTreeReport = Pick<
+export type WriteTreeReport = Pick<
   CopyReport,
   'digest' | 'mediaType' | 'manifestCount' | 'blobs' | 'writtenBytes' | 'savedBytes'
 >
 
-/** Writes a tree to a destination, blobs from wherever the caller has them. The reference moves last. */
-async function writeTree(
+/**
+ * Writes a tree to a destination, blobs from wherever the caller has them: blobs in parallel, then manifests, members
+ * before their index. The reference moves last.
+ *
+ * @throws {CopyError} with the code of its cause and the side that failed
+ */
+export async function writeTree(
   tree: ImageTree,
   destination: ImageDestination,
   options: WriteTreeOptions,
@@ -122,16 +142,17 @@ async function writeTree(
       (blob, _index, signal) => writer.write(blob, signal),
       { signal: options.signal },
     )
-    for (const node of tree.documents) {
-      if (!(await destination.hasManifest(node.descriptor, options))) await destination.putManifest(node, options)
+    for (const level of levelsBelow(tree)) {
+      const put = (node: ImageNode, _index: number, signal: AbortSignal): Promise<void> =>
+        putManifest(node, destination, { ...options, signal })
+      await mapLimited(level, options.concurrency ?? DEFAULT_CONCURRENCY, put, options)
     }
-    options.signal?.throwIfAborted()
-    const { digest } = await destination.commit(tree.root, options)
+    const { root, digest } = await commitRoot([tree.root, ...(options.alternatives ?? [])], destination, options)
     const bytesOf = (kept: boolean): number =>
       blobs.reduce((sum, blob) => ((blob.outcome === 'written') === kept ? sum + blob.sizeBytes : sum), 0)
     return {
       digest,
-      mediaType: tree.root.descriptor.mediaType,
+      mediaType: root.descriptor.mediaType,
       manifestCount: tree.documents.length,
       blobs,
       writtenBytes: bytesOf(true),
@@ -140,6 +161,53 @@ async function writeTree(
   } catch (error) {
     throw CopyError.at('destination', destination.reference, error)
   }
+}
+
+/** The documents below the root, those first that nothing has to wait for. */
+function levelsBelow({ root, documents }: ImageTree): readonly (readonly ImageNode[])[] {
+  const levels: ImageNode[][] = []
+  for (const node of documents) {
+    if (node.descriptor.digest !== root.descriptor.digest) (levels[heightOf(node)] ??= []).push(node)
+  }
+  return levels.filter((level) => level.length > 0)
+}
+
+function heightOf(node: ImageNode): number {
+  return node.kind === 'manifest' ? 0 : 1 + Math.max(0, ...node.members.map(heightOf))
+}
+
+async function putManifest(
+  manifest: ManifestContent,
+  destination: ImageDestination,
+  options: OperationOptions,
+): Promise<void> {
+  if (!(await destination.hasManifest(manifest.descriptor, options))) await destination.putManifest(manifest, options)
+}
+
+/** Makes the first of the documents visible that the destination takes. */
+async function commitRoot(
+  candidates: readonly ManifestContent[],
+  destination: ImageDestination,
+  options: OperationOptions,
+): Promise<CommitResult & { readonly root: ManifestContent }> {
+  const refusals: { readonly error: TareError; readonly mediaType: string }[] = []
+  for (const root of candidates) {
+    options.signal?.throwIfAborted()
+    try {
+      await putManifest(root, destination, options)
+      return { root, ...(await destination.commit(root, options)) }
+    } catch (error) {
+      if (!hasErrorCode(error, 'REGISTRY_REFUSED')) throw error
+      refusals.push({ error, mediaType: root.descriptor.mediaType })
+    }
+  }
+  const [first, ...others] = refusals
+  if (first === undefined || others.length === 0) throw first?.error ?? new RangeError('commitRoot() of nothing')
+  const each = refusals.map(({ error, mediaType }) => `${mediaType}: ${error.message}`)
+  throw new TareError('REGISTRY_REFUSED', `${destination.reference} refuses every format: ${each.join('; ')}`, {
+    cause: first.error,
+    hint: first.error.hint,
+  })
 }
 
 class BlobWriter {
@@ -169,7 +237,7 @@ class BlobWriter {
     this.#progress(blob, 0, 'started')
     const open: BlobOpener = () => this.#open(blob, signal)
     try {
-      return await destination.putBlob(descriptor, open, { signal, mountFrom: this.#options.mountFrom })
+      return await destination.putBlob(descriptor, open, { signal, mountFrom: this.#options.mountFrom?.(blob) })
     } catch (error) {
       if (isFetchedElsewhere(descriptor) && hasErrorCode(error, 'BLOB_NOT_FOUND')) return 'foreign'
       throw error

@@ -16,13 +16,15 @@ import {
   parseManifestDocument,
   platformOfConfig,
 } from '../oci/index.ts'
-import { type OperationOptions, readAllBytes } from '../stream/index.ts'
+import { mapLimited, type OperationOptions, readAllBytes } from '../stream/index.ts'
 import { type ImageSource, type ManifestContent, openVerifiedBlob } from '../transport/index.ts'
 
 /** Indexes nested deeper than this are refused. */
 const MAX_DEPTH = 8
 /** Manifests and indexes in one tree. */
 const MAX_MANIFESTS = 10_000
+/** Members of an index that are read at a time. */
+const READ_CONCURRENCY = 6
 /** An image config larger than this is not parsed. */
 export const MAX_CONFIG_BYTES: number = 16 * 1024 * 1024
 
@@ -76,6 +78,8 @@ export interface ImageTree {
 export interface ReadTreeOptions extends OperationOptions {
   /** What the source is in the present operation, for errors. */
   readonly side?: Side | undefined
+  /** Which members of the index to read; the others are left out of the tree. @default all */
+  readonly members?: ((member: Descriptor) => boolean) | undefined
   /**
    * What is done about image configs: read for what they say (`parse`), read and kept with their bytes (`keep`), or left
    * alone (`skip`), which leaves diffIDs and platforms unknown that only a config tells. @default 'parse'
@@ -94,7 +98,7 @@ export async function readImageTree(source: ImageSource, options: ReadTreeOption
   const side = options.side ?? 'source'
   try {
     const reader = new TreeReader(source, side, options)
-    return imageTree(await reader.read(options.root ?? (await source.resolve(options)), 0))
+    return imageTree(await reader.read(options.root ?? (await source.resolve(options))))
   } catch (error) {
     throw CopyError.at(side, source.reference, error)
   }
@@ -148,7 +152,7 @@ class TreeReader {
   readonly #source: ImageSource
   readonly #side: Side
   readonly #options: ReadTreeOptions
-  readonly #seen = new Map<Digest, ImageNode>()
+  readonly #nodes = new Map<Digest, Promise<ImageNode>>()
 
   constructor(source: ImageSource, side: Side, options: ReadTreeOptions) {
     this.#source = source
@@ -156,54 +160,72 @@ class TreeReader {
     this.#options = options
   }
 
-  async read(content: ManifestContent, depth: number): Promise<ImageNode> {
+  read(root: ManifestContent): Promise<ImageNode> {
+    return this.#once(root.descriptor, () => this.#node(root, 0, this.#options))
+  }
+
+  /** The same document may be listed for two platforms; the descriptors differ, the bytes do not. */
+  async #once(descriptor: Descriptor, read: () => Promise<ImageNode>): Promise<ImageNode> {
+    const known = this.#nodes.get(descriptor.digest)
+    if (known !== undefined) return { ...(await known), descriptor }
+    if (this.#nodes.size >= MAX_MANIFESTS) {
+      throw new TareError('LIMIT_EXCEEDED', `${this.#source.reference} has more than ${MAX_MANIFESTS} manifests`)
+    }
+    const reading = read()
+    this.#nodes.set(descriptor.digest, reading)
+    return reading
+  }
+
+  async #node(content: ManifestContent, depth: number, options: OperationOptions): Promise<ImageNode> {
     const { descriptor } = content
-    const known = this.#seen.get(descriptor.digest)
-    // The same document may be listed for two platforms; the descriptors differ, the bytes do not.
-    if (known !== undefined) return { ...known, descriptor }
     if (depth > MAX_DEPTH) {
       throw new TareError('LIMIT_EXCEEDED', `${descriptor.digest}: indexes are nested more than ${MAX_DEPTH} deep`)
-    }
-    if (this.#seen.size >= MAX_MANIFESTS) {
-      throw new TareError('LIMIT_EXCEEDED', `${this.#source.reference} has more than ${MAX_MANIFESTS} manifests`)
     }
     const document = parseManifestDocument(content.bytes, {
       subject: `manifest ${descriptor.digest}`,
       mediaType: descriptor.mediaType,
     })
-    const node =
-      document.kind === 'index' ? await this.#index(content, document, depth) : await this.#manifest(content, document)
-    this.#seen.set(descriptor.digest, node)
-    return node
+    return document.kind === 'index'
+      ? this.#index(content, document, depth, options)
+      : this.#manifest(content, document, options)
   }
 
-  async #index(content: ManifestContent, document: ImageIndex, depth: number): Promise<IndexNode> {
-    const members: ImageNode[] = []
-    const leaves: Descriptor[] = []
-    for (const member of document.manifests) {
-      if (!isDocumentType(member.mediaType)) {
-        leaves.push(member)
-        continue
-      }
-      const bytes = this.#seen.get(member.digest)?.bytes ?? (await this.#source.readManifest(member, this.#options))
-      members.push(await this.read({ descriptor: member, bytes }, depth + 1))
-    }
+  async #index(
+    content: ManifestContent,
+    document: ImageIndex,
+    depth: number,
+    options: OperationOptions,
+  ): Promise<IndexNode> {
+    const isWanted = (depth === 0 && this.#options.members) || (() => true)
+    const wanted = document.manifests.filter(isWanted)
+    const leaves = wanted.filter((member) => !isDocumentType(member.mediaType))
+    const members = await mapLimited(
+      wanted.filter((member) => isDocumentType(member.mediaType)),
+      READ_CONCURRENCY,
+      (member, _index, signal) =>
+        this.#once(member, async () => {
+          const below = { ...options, signal }
+          const bytes = await this.#source.readManifest(member, below)
+          return this.#node({ descriptor: member, bytes }, depth + 1, below)
+        }),
+      options,
+    )
     return { kind: 'index', ...content, document, members, leaves }
   }
 
-  async #manifest(content: ManifestContent, document: Manifest): Promise<ManifestNode> {
+  async #manifest(content: ManifestContent, document: Manifest, options: OperationOptions): Promise<ManifestNode> {
     const { configs = 'parse' } = this.#options
-    const bytes = await this.#configBytes(document)
+    const bytes = await this.#configBytes(document, options)
     const config = bytes === undefined ? undefined : parseImageConfig(bytes, `config ${document.config.digest}`)
     const platform = content.descriptor.platform ?? (config === undefined ? undefined : platformOfConfig(config))
     const kept = configs === 'keep' && bytes !== undefined ? { configBytes: bytes } : {}
     return { kind: 'manifest', ...content, document, config, platform, ...kept }
   }
 
-  async #configBytes({ config }: Manifest): Promise<Uint8Array | undefined> {
+  async #configBytes({ config }: Manifest, options: OperationOptions): Promise<Uint8Array | undefined> {
     if (this.#options.configs === 'skip' || !isConfigType(config.mediaType)) return undefined
     return readAllBytes(
-      openVerifiedBlob(this.#source, config, this.#side, this.#options),
+      openVerifiedBlob(this.#source, config, this.#side, options),
       MAX_CONFIG_BYTES,
       `config ${config.digest}`,
     )

@@ -183,6 +183,11 @@ export function referenceName(reference: TransportReference): string | undefined
     case 'oci-archive':
     case 'docker-archive':
       return reference.pick?.kind === 'name' ? reference.pick.name : undefined
+    case 'store':
+    case 'containerd':
+      return reference.name === '' ? undefined : reference.name
+    case 'docker-daemon':
+      return typeof reference.image === 'string' ? undefined : formatReference(reference.image)
     case 'dir':
       return undefined
   }

@@ -87,7 +87,8 @@ export {
   type VetDeltasReport,
   type VettedDelta,
 } from './push-delta.ts'
-export { type ArchivedImage, IncrementalArchive, type OpenArchiveOptions } from './read-archive.ts'
+export { type ImagePlace, listImagesOf } from './images-of-place.ts'
+export { type ArchivedImage, IncrementalArchive, isIncrementalIndex, type OpenArchiveOptions } from './read-archive.ts'
 export type { ListedReferrer, ReferrerChoice } from './referrers.ts'
 export { RemoveOnClose } from './remove-on-close.ts'
 export type { PushOrigin } from './survey-target.ts'

@@ -7,9 +7,10 @@ import {
   digestHex,
   MEDIA_TYPE,
   parseManifestDocument,
+  REF_NAME_ANNOTATION,
 } from '../oci/index.ts'
 import type { OperationOptions } from '../stream/index.ts'
-import { type ImageSource, type ManifestContent, REF_NAME_ANNOTATION } from '../transport/index.ts'
+import type { ImageSource, ManifestContent } from '../transport/index.ts'
 
 /** Which artifacts that refer to an image travel with it. */
 export type ReferrerChoice = 'all' | 'signatures' | 'none'

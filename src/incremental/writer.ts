@@ -108,7 +108,7 @@ export class Writer implements ImageDestination {
     return this.#to.commit(root, options)
   }
 
-  reopen(digest: Digest, options?: OperationOptions): Promise<ImageSource> {
+  reopen(digest: Digest, options?: OperationOptions): Promise<ImageSource | undefined> {
     return this.#to.reopen(digest, options)
   }
 

@@ -2,6 +2,21 @@
 export { attestedDigest, isAttestation } from './attestation.ts'
 export { type HistoryEntry, historyLayerCount, type ImageConfig, parseImageConfig, platformOfConfig } from './config.ts'
 export { type Annotations, bareDescriptor, type Descriptor, parseDescriptor, readDescriptor } from './descriptor.ts'
+export type {
+  CommitOptions,
+  ContentInfo,
+  ContentIngester,
+  ContentManager,
+  ContentOptions,
+  ContentProvider,
+  ContentRange,
+  ContentReader,
+  ContentStore,
+  ContentWriter,
+  IngestStatus,
+  Labels,
+  WriterOptions,
+} from './content.ts'
 export {
   type DiffId,
   type Digest,
@@ -12,7 +27,29 @@ export {
   parseDigest,
   shortDigest,
 } from './digest.ts'
-export { DocumentNode, readDocument } from './document-node.ts'
+export { DocumentNode, readDocument, withoutAbsent } from './document-node.ts'
+export { encodeGoJson, type GoJson, type GoJsonOptions } from './go-json.ts'
+export {
+  type ChildLabelMap,
+  childGcLabels,
+  childGcLabelsWithoutLayers,
+  ConcurrencyLimiter,
+  type DescriptorHandler,
+  dispatch,
+  type DispatchOptions,
+  filterPlatforms,
+  GC_CONTENT_LABEL,
+  handleInOrder,
+  labelsForChildren,
+  limitManifests,
+  setChildrenLabels,
+  setChildrenMappedLabels,
+  SkipDescriptor,
+  StopHandling,
+  walk,
+  walkNotEmpty,
+  type WalkOptions,
+} from './handlers.ts'
 export { isJsonObject, type JsonObject, jsonPath, parseJson } from './json.ts'
 export {
   childDescriptors,
@@ -25,14 +62,20 @@ export {
 } from './manifest.ts'
 export {
   ACCEPTED_MANIFEST_TYPES,
+  diffCompression,
+  IMAGE_NAME_ANNOTATION,
   isConfigType,
+  isDockerType,
   isEncryptedLayerType,
   isForeignLayerType,
   isIndexType,
+  isKnownConfigType,
   isLayerType,
   isManifestType,
   isSchema1Type,
+  isUncompressedLayerType,
   MEDIA_TYPE,
+  REF_NAME_ANNOTATION,
   type StatedCompression,
   statedCompression,
 } from './media-type.ts'
@@ -40,6 +83,7 @@ export { nearestName } from './nearest-name.ts'
 export {
   formatPlatform,
   isAttestationPlatform,
+  isSamePlatform,
   matchPlatform,
   normalizePlatform,
   type Platform,
@@ -47,6 +91,17 @@ export {
   rankPlatforms,
   selectPlatform,
 } from './platform.ts'
+export {
+  ALL_PLATFORMS,
+  anyPlatform,
+  onlyPlatform,
+  onlyPlatformStrict,
+  orderedPlatforms,
+  parsePlatformSpecifier,
+  type PlatformMatcher,
+  platformOfHost,
+  sortByPlatform,
+} from './platform-matcher.ts'
 export {
   DEFAULT_REGISTRY,
   DEFAULT_TAG,

@@ -137,6 +137,11 @@ export function matchPlatform(wanted: Platform, candidate: Platform): boolean {
   return matchRank(runnableFrom(wanted), candidate) !== undefined
 }
 
+/** Whether two platforms are the same after normalising; versions count for Windows only, and only where both state one. */
+export function isSamePlatform(a: Platform, b: Platform): boolean {
+  return matchRank([normalizePlatform(a)], b) !== undefined
+}
+
 /**
  * Ranks the candidates that run where `wanted` runs, as containerd's default matcher does.
  *

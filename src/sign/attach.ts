@@ -104,6 +104,9 @@ function placeOf(reference: TransportReference, { digest }: Descriptor): Transpo
     case 'oci-archive':
     case 'docker-archive':
     case 'dir':
+    case 'store':
+    case 'docker-daemon':
+    case 'containerd':
       throw new TypeError(`${reference.transport}: keeps no referrers`)
   }
 }

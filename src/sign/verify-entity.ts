@@ -35,6 +35,9 @@ export interface SignatureMaterial {
 /** `id-kp-codeSigning`. @see https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12 */
 const CODE_SIGNING_OID = '1.3.6.1.5.5.7.3.3'
 
+/** cosign 3 can't verify what it makes with such keys either. */
+const ED25519_HINT = '; cosign sign makes Ed25519ph of such keys, which is not accepted'
+
 /**
  * Holds a signature against a policy. What was signed is not looked into.
  *
@@ -68,7 +71,7 @@ function verifyByKey(material: SignatureMaterial, policy: KeyPolicy): Proven {
   if (!content.verifySignature(key.keyObject)) {
     throw new SignatureError('SIGNATURE_INVALID', `signature ${material.origin} was not made by the key ${key.id}`, {
       origin: material.origin,
-      hint: 'It was made by another key, or something was changed after signing',
+      hint: `It was made by another key, or something was changed after signing${key.kind === 'ed25519' ? ED25519_HINT : ''}`,
     })
   }
   if (trustedRoot === undefined) return { signer, logEntries: [], times: [] }

@@ -2,9 +2,11 @@ import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileError, SizeMismatchError } from '../errors/index.ts'
 import type { ByteSource } from './byte-source.ts'
+import type { OperationOptions } from './operation-options.ts'
 import { temporaryName } from './temporary-name.ts'
 
-const CHUNK_BYTES = 256 * 1024
+/** What is read from a file at once. */
+export const CHUNK_BYTES: number = 256 * 1024
 
 /** Part of a file. */
 export interface FileRange {
@@ -75,11 +77,21 @@ async function writeFully(handle: FileHandle, chunk: Uint8Array, position: numbe
   }
 }
 
+/** A file, or what stands for one, that is written at any place and appears whole or not at all. */
+export interface OutputFile extends AsyncDisposable {
+  /** Writes a whole source from `position` on. @returns the bytes written */
+  write(position: number, source: ByteSource): Promise<number>
+  /** Drops what lies behind `sizeBytes`. */
+  truncate(sizeBytes: number): Promise<void>
+  /** Makes it visible, in place of what had its name. Disposing without it leaves nothing. */
+  commit(options?: OperationOptions): Promise<void>
+}
+
 /**
  * A file that appears whole or not at all: written under a temporary name beside its final one, then fsync and rename.
  * Disposing without {@link AtomicFile.commit} removes it.
  */
-export class AtomicFile implements AsyncDisposable {
+export class AtomicFile implements OutputFile {
   readonly path: string
   readonly temporaryPath: string
   readonly handle: FileHandle
@@ -101,6 +113,16 @@ export class AtomicFile implements AsyncDisposable {
     } catch (error) {
       throw fileError(path, 'create', error)
     }
+  }
+
+  async write(position: number, source: ByteSource): Promise<number> {
+    return writeAt(this.handle, this.path, position, source)
+  }
+
+  async truncate(sizeBytes: number): Promise<void> {
+    await this.handle.truncate(sizeBytes).catch((error: unknown) => {
+      throw fileError(this.path, 'write', error)
+    })
   }
 
   /** Makes the file visible under its name, replacing what was there. */

@@ -1,7 +1,8 @@
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileError } from '../errors/index.ts'
-import { syncDirectory } from './file.ts'
+import type { ByteSource } from './byte-source.ts'
+import { type OutputFile, syncDirectory, writeAt } from './file.ts'
 import { isAbandoned, TEMPORARY_TOKEN_PATTERN, temporaryToken } from './temporary-name.ts'
 
 /**
@@ -9,7 +10,7 @@ import { isAbandoned, TEMPORARY_TOKEN_PATTERN, temporaryToken } from './temporar
  * name as `.NAME.part` until the next attempt goes on from it. While it is written its name holds the process, so that
  * two attempts never share one. What is in there is for the next attempt to prove.
  */
-export class ResumableFile implements AsyncDisposable {
+export class ResumableFile implements OutputFile {
   readonly path: string
   readonly handle: FileHandle
   /** Whether an earlier attempt left something. */
@@ -36,6 +37,16 @@ export class ResumableFile implements AsyncDisposable {
     } catch (error) {
       throw fileError(path, 'create', error)
     }
+  }
+
+  write(position: number, source: ByteSource): Promise<number> {
+    return writeAt(this.handle, this.path, position, source)
+  }
+
+  async truncate(sizeBytes: number): Promise<void> {
+    await this.handle.truncate(sizeBytes).catch((error: unknown) => {
+      throw fileError(this.path, 'write', error)
+    })
   }
 
   /** Makes the file visible under its name, replacing what was there. */

@@ -40,11 +40,12 @@ export function temporaryName(name: string): string {
 /**
  * The token in a name that {@link temporaryName} gave.
  *
- * @param base - the only file whose temporary ones count; any when left out
+ * @param base - the only file, or which files, whose temporary ones count; any when left out
  */
-export function tokenOfTemporary(name: string, base?: string): string | undefined {
+export function tokenOfTemporary(name: string, base?: string | ((base: string) => boolean)): string | undefined {
   const [, found, token] = TEMPORARY_PATTERN.exec(name) ?? []
-  return base === undefined || found === base ? token : undefined
+  if (found === undefined || base === undefined) return token
+  return (typeof base === 'string' ? found === base : base(found)) ? token : undefined
 }
 
 /** Whether the process with that id is known not to run on this machine any more. */

@@ -1,6 +1,6 @@
-import { type FileHandle, open } from 'node:fs/promises'
 import { posix } from 'node:path'
-import { fileError, TareError } from '../errors/index.ts'
+import { TareError } from '../errors/index.ts'
+import { type ByteFile, DiskFile } from '../stream/index.ts'
 import { CorruptTarError } from './corrupt-tar-error.ts'
 import { safeEntryPath } from './safe-path.ts'
 import { paddingLength, type TarEntry, type TarEntryType } from './tar-entry.ts'
@@ -22,13 +22,20 @@ export interface TarMember {
 
 /** Where everything is in an archive on disk. */
 export interface TarFileIndex {
+  /** How errors name the archive. */
   readonly path: string
+  /** What members are read from, by their offset and size. */
+  readonly file: ByteFile
   /** By name. Of members with the same name the last stands, as after unpacking. */
   readonly members: ReadonlyMap<string, TarMember>
   /** Members in the order of the archive, repeated names included. */
   readonly entries: readonly TarMember[]
   /** Size of the file. */
   readonly sizeBytes: number
+  /** Where members end. */
+  readonly endOffset: number
+  /** Whether a zero block stands there, as it should; some tools leave it out, and it is gone where a copy was cut. */
+  readonly hasEndMark: boolean
 }
 
 /** Bounds of {@link indexTarFile}. */
@@ -42,26 +49,18 @@ const MAX_LINKS = 16
 
 /**
  * Finds the members of an uncompressed archive by reading its headers only, whatever its size. Read a member with
- * `readFileRange(index.path, { offset, length: sizeBytes })`. Entries for the archive's root (`./`) are left out.
+ * `index.file.read({ offset, length: sizeBytes })`. Entries for the archive's root (`./`) are left out.
  *
+ * @param archive - a path, or a file that lies in several
  * @throws {CorruptTarError} also when a member goes beyond the end of the file
  * @throws {TareError} `UNSAFE_PATH`, `LIMIT_EXCEEDED`, `FILE_NOT_FOUND`, `FILE_ACCESS`
  */
-export async function indexTarFile(path: string, options: IndexTarOptions = {}): Promise<TarFileIndex> {
-  let handle: FileHandle
-  try {
-    handle = await open(path, 'r')
-  } catch (error) {
-    throw fileError(path, 'read', error)
-  }
-  try {
-    const { size } = await handle.stat()
-    const entries = await listMembers(handle, path, size, options.maxEntries ?? 1_000_000)
-    const members = new Map(entries.map((member) => [member.name, member]))
-    return { path, members, entries, sizeBytes: size }
-  } finally {
-    await handle.close()
-  }
+export async function indexTarFile(archive: string | ByteFile, options: IndexTarOptions = {}): Promise<TarFileIndex> {
+  const file = typeof archive === 'string' ? await DiskFile.at(archive) : archive
+  const { path, sizeBytes } = file
+  const { entries, endOffset, hasEndMark } = await listMembers(file, options.maxEntries ?? 1_000_000)
+  const members = new Map(entries.map((member) => [member.name, member]))
+  return { path, file, members, entries, sizeBytes, endOffset, hasEndMark }
 }
 
 /**
@@ -82,14 +81,22 @@ export function resolveTarMember(index: TarFileIndex, name: string): TarMember |
   return member
 }
 
-async function listMembers(handle: FileHandle, path: string, sizeBytes: number, max: number): Promise<TarMember[]> {
-  const input = new FileInput(handle, path, sizeBytes)
+async function listMembers(
+  file: ByteFile,
+  max: number,
+): Promise<Pick<TarFileIndex, 'entries' | 'endOffset' | 'hasEndMark'>> {
+  const { path, sizeBytes } = file
+  await using reader = await file.open()
+  const input = new FileInput(reader, sizeBytes)
   const heads = new TarHeads(input, path, DEFAULT_MAX_HEADER_BYTES)
   const members: TarMember[] = []
-  for (let head = await heads.next(); head.kind === 'entry'; head = await heads.next()) {
+  for (;;) {
+    const head = await heads.next()
+    if (head.kind === 'end') return { entries: members, endOffset: head.offset, hasEndMark: head.isMarked }
     const { entry } = head
     if ((await input.skip(entry.sizeBytes)) < entry.sizeBytes) {
-      throw new CorruptTarError(path, sizeBytes, `archive ends inside ${entry.path}`)
+      const neededBytes = entry.contentOffset + entry.sizeBytes
+      throw new CorruptTarError(path, sizeBytes, `archive ends inside ${entry.path}`, neededBytes)
     }
     await input.skip(paddingLength(entry.sizeBytes))
     if (isRoot(entry)) continue
@@ -102,7 +109,6 @@ async function listMembers(handle: FileHandle, path: string, sizeBytes: number, 
       sizeBytes: entry.sizeBytes,
     })
   }
-  return members
 }
 
 function isRoot(entry: TarEntry): boolean {

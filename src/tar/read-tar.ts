@@ -133,7 +133,9 @@ class EntryBody {
   }
 
   #truncated(): CorruptTarError {
-    return new CorruptTarError(this.#subject, this.#input.position, `archive ends inside ${this.#entry.path}`)
+    const { contentOffset, sizeBytes, path } = this.#entry
+    const neededBytes = contentOffset + sizeBytes
+    return new CorruptTarError(this.#subject, this.#input.position, `archive ends inside ${path}`, neededBytes)
   }
 }
 

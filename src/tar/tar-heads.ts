@@ -11,10 +11,13 @@ export const DEFAULT_MAX_HEADER_BYTES: number = 4 * 1024 * 1024
 /** Global records are kept to the end and copied for every entry with records of its own; real ones are a comment. */
 const MAX_GLOBAL_LENGTH = 64 * 1024
 
-/** The head of the next entry, or the end of the entries with the bytes already taken from what follows them. */
+/**
+ * The head of the next entry, or the end of the entries with the bytes already taken from what follows them. `isMarked`:
+ * there is the zero block that ends entries, not just nothing more.
+ */
 export type TarHead =
   | { readonly kind: 'entry'; readonly entry: TarEntry }
-  | { readonly kind: 'end'; readonly offset: number; readonly bytes: Uint8Array }
+  | { readonly kind: 'end'; readonly offset: number; readonly bytes: Uint8Array; readonly isMarked: boolean }
 
 const ENTRY_TYPES: Readonly<Record<string, TarEntryType>> = {
   '\0': 'file',
@@ -110,18 +113,15 @@ export class TarHeads {
 
   /** The entries end with a zero block or with the archive; headers nobody follows become part of what is left. */
   #end(headerOffset: number, extensions: Extensions, rest: Uint8Array): TarHead {
-    if (rest.length < BLOCK_BYTES && !isZeroFilled(rest)) {
-      throw new CorruptTarError(this.#subject, this.#input.position, 'archive ends inside a header')
-    }
+    if (rest.length < BLOCK_BYTES && !isZeroFilled(rest)) throw this.#cutInHeader(BLOCK_BYTES - rest.length)
     const describesEntry = (extensions.local ?? extensions.longPath ?? extensions.longLinkPath) !== undefined
     if (rest.length === 0 && describesEntry) {
-      throw new CorruptTarError(
-        this.#subject,
-        this.#input.position,
-        'archive ends before the entry its headers announce',
-      )
+      const { position } = this.#input
+      const problem = 'archive ends before the entry its headers announce'
+      throw new CorruptTarError(this.#subject, position, problem, position + BLOCK_BYTES)
     }
-    return { kind: 'end', offset: headerOffset, bytes: Buffer.concat([...extensions.parts, rest]) }
+    const bytes = Buffer.concat([...extensions.parts, rest])
+    return { kind: 'end', offset: headerOffset, bytes, isMarked: rest.length === BLOCK_BYTES }
   }
 
   #parseBase(block: Uint8Array, offset: number): BaseHeader {
@@ -243,7 +243,12 @@ export class TarHeads {
   async #readWhole(length: number): Promise<Uint8Array> {
     const bytes = await this.#input.read(length)
     if (bytes.length === length) return bytes
-    throw new CorruptTarError(this.#subject, this.#input.position, 'archive ends inside a header')
+    throw this.#cutInHeader(length - bytes.length)
+  }
+
+  #cutInHeader(lackingBytes: number): CorruptTarError {
+    const { position } = this.#input
+    return new CorruptTarError(this.#subject, position, 'archive ends inside a header', position + lackingBytes)
   }
 
   #add(extensions: Extensions, part: Uint8Array): void {

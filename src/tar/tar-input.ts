@@ -1,6 +1,4 @@
-import type { FileHandle } from 'node:fs/promises'
-import { fileError } from '../errors/index.ts'
-import type { ByteSource } from '../stream/index.ts'
+import type { ByteFileReader, ByteSource } from '../stream/index.ts'
 
 /** What headers are read from: a stream that can only go on, or a file in which contents are jumped over. */
 export interface TarInput {
@@ -101,16 +99,14 @@ const WINDOW_BYTES = 32 * 1024
 
 /** Reads an archive in a file by position; contents passed over are not read. */
 export class FileInput implements TarInput {
-  readonly #handle: FileHandle
-  readonly #path: string
+  readonly #file: ByteFileReader
   readonly #sizeBytes: number
   #window: Uint8Array = NOTHING
   #windowOffset = 0
   #position = 0
 
-  constructor(handle: FileHandle, path: string, sizeBytes: number) {
-    this.#handle = handle
-    this.#path = path
+  constructor(file: ByteFileReader, sizeBytes: number) {
+    this.#file = file
     this.#sizeBytes = sizeBytes
   }
 
@@ -149,17 +145,7 @@ export class FileInput implements TarInput {
 
   async #fill(length: number): Promise<void> {
     const buffer = Buffer.allocUnsafe(Math.min(length, this.#sizeBytes - this.#position))
-    let filled = 0
-    while (filled < buffer.length) {
-      const { bytesRead } = await this.#handle
-        .read(buffer, filled, buffer.length - filled, this.#position + filled)
-        .catch((error: unknown) => {
-          throw fileError(this.#path, 'read', error)
-        })
-      if (bytesRead === 0) break
-      filled += bytesRead
-    }
-    this.#window = buffer.subarray(0, filled)
+    this.#window = buffer.subarray(0, await this.#file.read(buffer, this.#position))
     this.#windowOffset = this.#position
   }
 }

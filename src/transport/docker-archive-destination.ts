@@ -1,24 +1,12 @@
 import { TareError } from '../errors/index.ts'
-import {
-  type Descriptor,
-  type DiffId,
-  type Digest,
-  digestHex,
-  isConfigType,
-  isEncryptedLayerType,
-  isIndexType,
-  isLayerType,
-  isManifestType,
-  isSchema1Type,
-  type Manifest,
-  parseImageConfig,
-  parseManifestDocument,
-} from '../oci/index.ts'
-import { abortable, bytesSource, type OperationOptions, readAllBytes, verified, verifyBytes } from '../stream/index.ts'
-import { checkReplaceable } from './directory.ts'
-import { MAX_CONFIG_BYTES, openDockerArchiveSource } from './docker-archive-source.ts'
+import { type Descriptor, type DiffId, type Digest, digestHex } from '../oci/index.ts'
+import { abortable, bytesSource, type OperationOptions, verified, verifyBytes } from '../stream/index.ts'
+import { STANDARD_STREAM } from './archive-input.ts'
+import { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
+import { openDockerArchiveSource } from './docker-archive-source.ts'
 import { dockerManifestBytes, synthesiseManifest } from './docker-manifest.ts'
 import { LayerQueue, layerName } from './layer-queue.ts'
+import { checkPlainType, type PlainConfig, plainManifest, readPlainConfig } from './plain-image.ts'
 import { type DockerArchiveReference, formatTransportReference } from './reference-text.ts'
 import { TarWriter } from './tar-writer.ts'
 import type {
@@ -31,12 +19,6 @@ import type {
   PutOutcome,
 } from './transport.ts'
 
-/** Options of {@link openDockerArchiveDestination}. */
-export interface DockerArchiveDestinationOptions {
-  /** Where layers wait for their turn. @default the system's temporary directory */
-  readonly workdir?: string | undefined
-}
-
 /**
  * Opens `docker-archive:FILE` for writing. It holds one image; the file is made anew and replaces an old one at the
  * commit. Layers lie in it plain and in their order; one that comes before its turn waits in the working directory.
@@ -46,7 +28,7 @@ export interface DockerArchiveDestinationOptions {
  */
 export async function openDockerArchiveDestination(
   reference: DockerArchiveReference,
-  options: DockerArchiveDestinationOptions = {},
+  options: ArchiveOutputOptions = {},
 ): Promise<ImageDestination> {
   const { pick } = reference
   if (pick?.kind === 'position') {
@@ -55,9 +37,9 @@ export async function openDockerArchiveDestination(
       hint: 'A docker archive is written with a name, or none',
     })
   }
-  await checkReplaceable(reference.path)
+  const writer = new TarWriter(reference.path, await archiveOutput(reference.path, options))
   const repoTags = pick === undefined ? [] : [pick.name]
-  return new DockerArchiveDestination(reference, repoTags, new TarWriter(reference.path), options.workdir)
+  return new DockerArchiveDestination(reference, repoTags, writer, options.workdir)
 }
 
 class DockerArchiveDestination implements ImageDestination {
@@ -68,7 +50,7 @@ class DockerArchiveDestination implements ImageDestination {
   readonly #writer: TarWriter
   readonly #layers: LayerQueue
   readonly #manifests = new Set<Digest>()
-  #config: { readonly digest: Digest; readonly bytes: Uint8Array; readonly diffIds: readonly DiffId[] } | undefined
+  #config: PlainConfig | undefined
 
   constructor(
     reference: DockerArchiveReference,
@@ -84,15 +66,11 @@ class DockerArchiveDestination implements ImageDestination {
   }
 
   checkManifestType(mediaType: string): void {
-    if (isIndexType(mediaType)) {
-      throw new TareError('PLATFORM_REQUIRED', `${this.reference} can hold one platform only`)
-    }
-    if (isSchema1Type(mediaType)) throw new TareError('SCHEMA1_UNSUPPORTED', `${mediaType} is not handled yet`)
-    if (!isManifestType(mediaType)) throw this.#unsupported(`content of type ${mediaType}`)
+    checkPlainType(this.reference, mediaType)
   }
 
   async prepare(contents: DestinationContents): Promise<void> {
-    for (const manifest of contents.manifests) this.#checkManifest(manifest)
+    for (const manifest of contents.manifests) plainManifest(this.reference, manifest)
     if (contents.diffIds !== undefined) this.#layers.setOrder(contents.diffIds)
   }
 
@@ -103,11 +81,8 @@ class DockerArchiveDestination implements ImageDestination {
   /** Takes the config. **Buffers** it. */
   async putBlob(descriptor: Descriptor, open: BlobOpener, options: OperationOptions = {}): Promise<PutOutcome> {
     if (await this.hasBlob(descriptor)) return 'present'
-    const source = verified(abortable(await open(), options.signal), descriptor, 'config')
-    const bytes = await readAllBytes(source, MAX_CONFIG_BYTES, `config ${descriptor.digest}`)
-    const { diffIds } = parseImageConfig(bytes, `config ${descriptor.digest}`).rootfs
-    this.#config = { digest: descriptor.digest, bytes, diffIds }
-    this.#layers.setOrder(diffIds)
+    this.#config = await readPlainConfig(descriptor, open, options)
+    this.#layers.setOrder(this.#config.diffIds)
     await this.#layers.drain()
     return 'written'
   }
@@ -127,14 +102,14 @@ class DockerArchiveDestination implements ImageDestination {
   async putManifest(manifest: ManifestContent, options: OperationOptions = {}): Promise<void> {
     options.signal?.throwIfAborted()
     verifyBytes(manifest.bytes, manifest.descriptor, `manifest ${manifest.descriptor.digest}`)
-    this.#checkManifest(manifest)
+    plainManifest(this.reference, manifest)
     this.#manifests.add(manifest.descriptor.digest)
   }
 
   async commit(root: ManifestContent, options: OperationOptions = {}): Promise<CommitResult> {
     options.signal?.throwIfAborted()
     const config = this.#config
-    const manifest = this.#checkManifest(root)
+    const manifest = plainManifest(this.reference, root)
     if (config === undefined || config.digest !== manifest.config.digest) {
       throw new TareError('INTERNAL', `${this.reference}: config ${manifest.config.digest} was never put`)
     }
@@ -145,7 +120,7 @@ class DockerArchiveDestination implements ImageDestination {
     const image = { config: configName, repoTags: this.#repoTags, layers: config.diffIds.map(layerName) }
     await this.#writer.append('manifest.json', bytesSource(dockerManifestBytes(image)))
     options.signal?.throwIfAborted()
-    await this.#writer.commit()
+    await this.#writer.commit(options)
     return { digest: synthesiseManifest(config.bytes, layers).descriptor.digest }
   }
 
@@ -154,31 +129,9 @@ class DockerArchiveDestination implements ImageDestination {
     await this.#writer[Symbol.asyncDispose]()
   }
 
-  reopen(): Promise<ImageSource> {
-    return openDockerArchiveSource({ transport: 'docker-archive', path: this.#path })
-  }
-
-  #checkManifest({ descriptor, bytes }: ManifestContent): Manifest {
-    this.checkManifestType(descriptor.mediaType)
-    const manifest = parseManifestDocument(bytes, {
-      subject: `manifest ${descriptor.digest}`,
-      mediaType: descriptor.mediaType,
-    })
-    if (manifest.kind === 'index')
-      throw new TareError('PLATFORM_REQUIRED', `${this.reference} can hold one platform only`)
-    if (!isConfigType(manifest.config.mediaType)) {
-      throw this.#unsupported(`an artifact (${manifest.artifactType ?? manifest.config.mediaType})`)
-    }
-    const foreign = manifest.layers.find(
-      (layer) => !isLayerType(layer.mediaType) || isEncryptedLayerType(layer.mediaType),
-    )
-    if (foreign !== undefined) throw this.#unsupported(`a layer of type ${foreign.mediaType}`)
-    return manifest
-  }
-
-  #unsupported(what: string): TareError {
-    return new TareError('UNSUPPORTED_BY_DESTINATION', `${this.reference} cannot hold ${what}`, {
-      hint: 'Use oci:, oci-archive:, dir: or docker://',
-    })
+  async reopen(): Promise<ImageSource | undefined> {
+    return this.#path === STANDARD_STREAM
+      ? undefined
+      : openDockerArchiveSource({ transport: 'docker-archive', path: this.#path })
   }
 }

@@ -1,5 +1,5 @@
 import { TareError } from '../errors/index.ts'
-import { decompress, detectCompression, DETECTION_BYTES } from '../compress/index.ts'
+import { CorruptStreamError, decompress, detectCompression, DETECTION_BYTES } from '../compress/index.ts'
 import {
   type Descriptor,
   type DiffId,
@@ -21,6 +21,7 @@ import {
   verifyBytes,
 } from '../stream/index.ts'
 import { type DockerArchiveImage, parseDockerManifest, type PlainLayer, synthesiseManifest } from './docker-manifest.ts'
+import { checkSuspect } from './incomplete-archive.ts'
 import { MAX_INDEX_BYTES } from './layout-index.ts'
 import { readNamedFile } from './named-files.ts'
 import { type DockerArchiveReference, formatTransportReference } from './reference-text.ts'
@@ -44,8 +45,13 @@ export async function openDockerArchiveSource(
   options: TarArchiveOptions = {},
 ): Promise<ImageSource> {
   const files = await TarArchive.open(reference.path, { ...options, otherwise: `oci:${reference.path}` })
-  return new DockerArchiveSource(reference, files)
+  return new DockerArchiveSource(formatTransportReference(reference), reference.pick, files, {
+    otherwise: `oci-archive:${reference.path}`,
+  })
 }
+
+/** Which image of a docker archive is meant. */
+type DockerArchivePick = DockerArchiveReference['pick']
 
 interface LayerFile extends PlainLayer {
   readonly name: string
@@ -58,19 +64,29 @@ interface LoadedImage {
   readonly layers: ReadonlyMap<Digest, LayerFile>
 }
 
-class DockerArchiveSource implements ImageSource {
+/** Reads one image of a docker archive, wherever the archive came from. */
+export class DockerArchiveSource implements ImageSource {
   readonly reference: string
   readonly layerForm = 'plain'
-  readonly #path: string
-  readonly #pick: DockerArchiveReference['pick']
+  readonly #pick: DockerArchivePick
   readonly #files: TarArchive
+  readonly #otherwise: string | undefined
   #loaded: Promise<LoadedImage> | undefined
 
-  constructor(reference: DockerArchiveReference, files: TarArchive) {
-    this.reference = formatTransportReference(reference)
-    this.#path = reference.path
-    this.#pick = reference.pick
+  /**
+   * @param reference - as text, for messages
+   * @param options - `otherwise`: the transport to suggest where there is an `index.json` instead of a `manifest.json`
+   */
+  constructor(
+    reference: string,
+    pick: DockerArchivePick,
+    files: TarArchive,
+    { otherwise }: { readonly otherwise?: string | undefined } = {},
+  ) {
+    this.reference = reference
+    this.#pick = pick
     this.#files = files
+    this.#otherwise = otherwise
   }
 
   async resolve(options: OperationOptions = {}): Promise<ManifestContent> {
@@ -92,8 +108,13 @@ class DockerArchiveSource implements ImageSource {
       if (digestOf(config) === descriptor.digest) return bytesSource(config.subarray(offset))
       throw this.#absent(descriptor.digest)
     }
-    if (!layer.isCompressed) return abortable(this.#files.open(layer.name, offset), options.signal)
-    return this.#decompressed(layer, offset, options.signal)
+    const open = (offset: number): ByteSource =>
+      layer.isCompressed
+        ? this.#decompressed(layer, offset, options.signal)
+        : abortable(this.#files.open(layer.name, offset), options.signal)
+    const reason = await this.#files.whyIncomplete(layer.name)
+    if (reason !== undefined) await checkSuspect(open(0), { digest: layer.diffId }, reason)
+    return open(offset)
   }
 
   async hasBlob(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
@@ -135,14 +156,16 @@ class DockerArchiveSource implements ImageSource {
     const bytes = await readNamedFile(this.#files, 'manifest.json', MAX_INDEX_BYTES, this.reference)
     if (bytes !== undefined) return parseDockerManifest(bytes, this.reference)
     const isLayout = (await this.#files.sizeOf('index.json')) !== undefined
+    const reason = isLayout ? undefined : await this.#files.whyIncomplete('manifest.json')
+    if (reason !== undefined) throw reason
     throw new TareError('INVALID_ARCHIVE', `${this.reference} is not a docker archive: it has no manifest.json`, {
-      hint: isLayout ? `It has an index.json: try oci-archive:${this.#path}` : undefined,
+      hint: isLayout && this.#otherwise !== undefined ? `It has an index.json: try ${this.#otherwise}` : undefined,
     })
   }
 
   async #config(image: DockerArchiveImage): Promise<Uint8Array> {
     const config = await readNamedFile(this.#files, image.config, MAX_CONFIG_BYTES, this.reference)
-    if (config === undefined) throw new TareError('BLOB_NOT_FOUND', `${this.reference} has no config ${image.config}`)
+    if (config === undefined) throw await this.#lacks(`config ${image.config}`, image.config)
     // Everything else hangs on the config, and nothing but its name says what it should be.
     const named = /(?:^|\/)(?:sha256:)?([0-9a-f]{64})(?:\.json)?$/.exec(image.config)?.[1]
     if (named !== undefined) verifyBytes(config, { digest: `sha256:${named}` }, `config of ${this.reference}`)
@@ -175,13 +198,22 @@ class DockerArchiveSource implements ImageSource {
 
   async #layerFile(diffId: DiffId, name: string, signal: AbortSignal): Promise<LayerFile> {
     const storedBytes = await this.#files.sizeOf(name)
-    if (storedBytes === undefined) throw new TareError('BLOB_NOT_FOUND', `${this.reference} has no layer ${name}`)
+    if (storedBytes === undefined) throw await this.#lacks(`layer ${name}`, name)
     const head = await readAllBytes(sliceSource(this.#files.open(name), 0, DETECTION_BYTES), DETECTION_BYTES, name)
     if (detectCompression(head) === 'none') return { diffId, name, sizeBytes: storedBytes, isCompressed: false }
     let sizeBytes = 0
     const { source } = await decompress(abortable(this.#files.open(name), signal))
-    for await (const chunk of source) sizeBytes += chunk.length
+    try {
+      for await (const chunk of source) sizeBytes += chunk.length
+    } catch (error) {
+      throw (error instanceof CorruptStreamError ? await this.#files.whyIncomplete(name) : undefined) ?? error
+    }
     return { diffId, name, sizeBytes, isCompressed: true }
+  }
+
+  async #lacks(what: string, name: string): Promise<TareError> {
+    const reason = await this.#files.whyIncomplete(name)
+    return reason ?? new TareError('BLOB_NOT_FOUND', `${this.reference} has no ${what}`)
   }
 
   #absent(digest: Digest): TareError {
@@ -189,11 +221,7 @@ class DockerArchiveSource implements ImageSource {
   }
 }
 
-function pickImage(
-  images: readonly DockerArchiveImage[],
-  pick: DockerArchiveReference['pick'],
-  where: string,
-): DockerArchiveImage {
+function pickImage(images: readonly DockerArchiveImage[], pick: DockerArchivePick, where: string): DockerArchiveImage {
   const found = findImage(images, pick)
   if (found !== undefined) return found
   const shown = images
@@ -208,10 +236,7 @@ function pickImage(
   throw new TareError('NOT_FOUND', `${where} does not exist`, { hint })
 }
 
-function findImage(
-  images: readonly DockerArchiveImage[],
-  pick: DockerArchiveReference['pick'],
-): DockerArchiveImage | undefined {
+function findImage(images: readonly DockerArchiveImage[], pick: DockerArchivePick): DockerArchiveImage | undefined {
   switch (pick?.kind) {
     case undefined:
       return images.length === 1 ? images[0] : undefined

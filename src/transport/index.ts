@@ -1,12 +1,19 @@
 /** Transports: from a reference to where an image is read or written; and the files of archives. */
-export { checkReplaceable } from './directory.ts'
-export { CONTAINERD_NAME_ANNOTATION, MAX_INDEX_BYTES, REF_NAME_ANNOTATION } from './layout-index.ts'
-export { entryName, LayoutImages } from './layout-images.ts'
+export { isArchivePresent, STANDARD_STREAM } from './archive-input.ts'
+export { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
 export { layoutBlobPath } from './layout-source.ts'
 export { type NamedFiles, readNamedFile } from './named-files.ts'
+export { makeDirectories } from './directory.ts'
+export { type HeldLock, withFileLock } from './file-lock.ts'
+export { checkReplaceable } from './directory.ts'
+export { MAX_INDEX_BYTES } from './layout-index.ts'
+export { entryName, LayoutImages } from './layout-images.ts'
 export { type ArchivePutOutcome, OciArchiveWriter } from './oci-archive-writer.ts'
 export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
+export { archiveSourceIn } from './oci-archive.ts'
 export { openVerifiedBlob } from './open-verified.ts'
+export type { ContainerdReference, DockerDaemonReference } from './engine-reference.ts'
+export type { RecordName } from './record-name.ts'
 export {
   type DirectoryReference,
   type DockerArchiveReference,
@@ -15,8 +22,10 @@ export {
   hasTransportPrefix,
   type ImagePick,
   type LayoutReference,
+  likelyPrefixOfText,
   type ParseTransportOptions,
   parseTransportReference,
+  type StoreReference,
   type TransportName,
   type TransportReference,
 } from './reference-text.ts'

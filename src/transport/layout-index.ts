@@ -1,11 +1,14 @@
 import { TareError } from '../errors/index.ts'
-import { type Descriptor, type ImageIndex, isIndexType, MEDIA_TYPE, parseManifestDocument } from '../oci/index.ts'
+import {
+  type Descriptor,
+  IMAGE_NAME_ANNOTATION,
+  type ImageIndex,
+  isIndexType,
+  MEDIA_TYPE,
+  parseManifestDocument,
+  REF_NAME_ANNOTATION,
+} from '../oci/index.ts'
 import type { ImagePick } from './reference-text.ts'
-
-/** Annotation that names an entry of `index.json`. */
-export const REF_NAME_ANNOTATION = 'org.opencontainers.image.ref.name'
-/** The full image name, as containerd and Docker write it beside the tag alone. */
-export const CONTAINERD_NAME_ANNOTATION = 'io.containerd.image.name'
 
 /** What the artifact types of sigstore bundles begin with. */
 const SIGNATURE_TYPE_PREFIX = 'application/vnd.dev.sigstore.bundle'
@@ -96,7 +99,7 @@ function namedEntries(entries: readonly Descriptor[], name: string): readonly De
   const tagged = entries.filter((entry) => entry.annotations?.[REF_NAME_ANNOTATION] === name)
   if (tagged.length > 0) return tagged
   const names = new Set([name, `docker.io/${name}`, `docker.io/library/${name}`])
-  return entries.filter((entry) => names.has(entry.annotations?.[CONTAINERD_NAME_ANNOTATION] ?? ''))
+  return entries.filter((entry) => names.has(entry.annotations?.[IMAGE_NAME_ANNOTATION] ?? ''))
 }
 
 function only(entries: readonly Descriptor[], subject: string, none: () => never): Descriptor {
@@ -111,7 +114,7 @@ function only(entries: readonly Descriptor[], subject: string, none: () => never
 function listing(entries: readonly Descriptor[]): string {
   if (entries.length === 0) return 'it holds none'
   const shown = entries.slice(0, 20).map((entry) => {
-    const name = entry.annotations?.[REF_NAME_ANNOTATION] ?? entry.annotations?.[CONTAINERD_NAME_ANNOTATION]
+    const name = entry.annotations?.[REF_NAME_ANNOTATION] ?? entry.annotations?.[IMAGE_NAME_ANNOTATION]
     const platform = entry.platform === undefined ? '' : ` (${entry.platform.os}/${entry.platform.architecture})`
     const kind = isIndexType(entry.mediaType) ? ' (index)' : ''
     return `${name ?? 'without a name'} ${entry.digest}${platform}${kind}`

@@ -10,10 +10,17 @@ import {
   type ManifestDocument,
   parseManifestDocument,
 } from '../oci/index.ts'
-import { abortable, type ByteSource, type OperationOptions, verifyBytes } from '../stream/index.ts'
+import {
+  abortable,
+  type ByteSource,
+  type ExpectedContent,
+  type OperationOptions,
+  verifyBytes,
+} from '../stream/index.ts'
+import { checkSuspect } from './incomplete-archive.ts'
 import { checkLayoutFile, MAX_INDEX_BYTES, parseLayoutIndex, pickEntry } from './layout-index.ts'
 import { type NamedFiles, readNamedFile } from './named-files.ts'
-import { formatTransportReference, type LayoutReference } from './reference-text.ts'
+import type { ImagePick } from './reference-text.ts'
 import { type ImageSource, MAX_MANIFEST_BYTES, type ManifestContent, type OpenBlobOptions } from './transport.ts'
 
 /** Entries of a layout that are looked into for referrers. */
@@ -31,14 +38,20 @@ export function layoutBlobPath(digest: Digest): string {
  * @param otherwise - the transport to suggest where there is a `manifest.json` instead
  * @throws {TareError} `INVALID_ARCHIVE`, `UNSUPPORTED_FORMAT`; {@link InvalidDocumentError}
  */
-export async function readLayoutIndex(files: NamedFiles, where: string, otherwise: string): Promise<ImageIndex> {
+export async function readLayoutIndex(
+  files: NamedFiles,
+  where: string,
+  otherwise: string | undefined,
+): Promise<ImageIndex> {
   const layout = await readNamedFile(files, 'oci-layout', MAX_INDEX_BYTES, where)
   if (layout !== undefined) checkLayoutFile(layout, where)
   const index = await readNamedFile(files, 'index.json', MAX_INDEX_BYTES, where)
   if (index !== undefined) return parseLayoutIndex(index, where)
   const isOther = (await files.sizeOf('manifest.json')) !== undefined
+  const reason = isOther ? undefined : await files.whyIncomplete?.('index.json')
+  if (reason !== undefined) throw reason
   throw new TareError('INVALID_ARCHIVE', `${where} is not an OCI layout: it has no index.json`, {
-    hint: isOther ? `It has a manifest.json: try ${otherwise}` : undefined,
+    hint: isOther && otherwise !== undefined ? `It has a manifest.json: try ${otherwise}` : undefined,
   })
 }
 
@@ -47,14 +60,22 @@ export class LayoutSource implements ImageSource {
   readonly reference: string
   readonly layerForm = 'stored'
   readonly #files: NamedFiles
-  readonly #pick: LayoutReference['pick']
-  readonly #otherwise: string
+  readonly #pick: ImagePick | undefined
+  readonly #otherwise: string | undefined
 
-  /** @param otherwise - the transport to suggest where there is a `manifest.json` instead of an `index.json` */
-  constructor(reference: LayoutReference, files: NamedFiles, otherwise: string) {
-    this.reference = formatTransportReference(reference)
+  /**
+   * @param reference - as text, for messages
+   * @param options - `otherwise`: the transport to suggest where there is a `manifest.json` instead of an `index.json`
+   */
+  constructor(
+    reference: string,
+    pick: ImagePick | undefined,
+    files: NamedFiles,
+    { otherwise }: { readonly otherwise?: string | undefined } = {},
+  ) {
+    this.reference = reference
     this.#files = files
-    this.#pick = reference.pick
+    this.#pick = pick
     this.#otherwise = otherwise
   }
 
@@ -73,16 +94,19 @@ export class LayoutSource implements ImageSource {
   async readManifest(descriptor: Descriptor, options: OperationOptions = {}): Promise<Uint8Array> {
     options.signal?.throwIfAborted()
     const bytes = await this.#manifestBytes(descriptor.digest)
-    if (bytes === undefined) throw this.#absent(descriptor.digest)
-    verifyBytes(bytes, descriptor, `manifest ${descriptor.digest} of ${this.reference}`)
+    if (bytes === undefined) throw await this.#absent(descriptor.digest)
+    await this.#verify(bytes, descriptor)
     return bytes
   }
 
   async openBlob(descriptor: Descriptor, options: OpenBlobOptions = {}): Promise<ByteSource> {
     options.signal?.throwIfAborted()
     const name = layoutBlobPath(descriptor.digest)
-    if ((await this.#files.sizeOf(name)) === undefined) throw this.#absent(descriptor.digest)
-    return abortable(this.#files.open(name, options.offset), options.signal)
+    if ((await this.#files.sizeOf(name)) === undefined) throw await this.#absent(descriptor.digest)
+    const open = (offset?: number): ByteSource => abortable(this.#files.open(name, offset), options.signal)
+    const reason = await this.#files.whyIncomplete?.(name)
+    if (reason !== undefined) await checkSuspect(open(), descriptor, reason)
+    return open(options.offset)
   }
 
   async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
@@ -127,7 +151,7 @@ export class LayoutSource implements ImageSource {
   async #member(digest: Digest): Promise<ManifestContent> {
     const bytes = await this.#manifestBytes(digest)
     if (bytes === undefined) throw new TareError('NOT_FOUND', `${this.reference} does not exist`)
-    verifyBytes(bytes, { digest }, `manifest ${digest} of ${this.reference}`)
+    await this.#verify(bytes, { digest })
     const { mediaType } = parseManifestDocument(bytes, { subject: `manifest ${digest}` })
     return { descriptor: bareDescriptor({ mediaType, digest, size: bytes.length }), bytes }
   }
@@ -136,7 +160,16 @@ export class LayoutSource implements ImageSource {
     return readNamedFile(this.#files, layoutBlobPath(digest), MAX_MANIFEST_BYTES, this.reference)
   }
 
-  #absent(digest: Digest): TareError {
-    return new TareError('BLOB_NOT_FOUND', `${this.reference} has no blob ${digest}`)
+  async #verify(bytes: Uint8Array, expected: ExpectedContent): Promise<void> {
+    try {
+      verifyBytes(bytes, expected, `manifest ${expected.digest} of ${this.reference}`)
+    } catch (error) {
+      throw (await this.#files.whyIncomplete?.(layoutBlobPath(expected.digest))) ?? error
+    }
+  }
+
+  async #absent(digest: Digest): Promise<TareError> {
+    const reason = await this.#files.whyIncomplete?.(layoutBlobPath(digest))
+    return reason ?? new TareError('BLOB_NOT_FOUND', `${this.reference} has no blob ${digest}`)
   }
 }

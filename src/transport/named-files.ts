@@ -9,6 +9,13 @@ export interface NamedFiles extends AsyncDisposable {
   sizeOf(name: string): Promise<number | undefined>
   /** Reads a file that {@link NamedFiles.sizeOf} knows, from `offset` on. */
   open(name: string, offset?: number): ByteSource
+  /**
+   * Why a file is not there although it has to be, or has other bytes than it should: the error to raise then, where
+   * the whole looks half copied.
+   */
+  whyIncomplete?(name: string): Promise<TareError | undefined>
+  /** The error to raise where the whole surely was cut off, so that what is not there may have been lost. */
+  whyCutOff?(): Promise<TareError | undefined>
 }
 
 /** The files of a directory. */
@@ -66,9 +73,9 @@ export async function openForReading(path: string): Promise<FileHandle> {
 }
 
 /**
- * Reads a small file whole; undefined where there is none. **Buffers.**
+ * Reads a document whole; undefined where there is none. **Buffers.**
  *
- * @throws {TareError} `LIMIT_EXCEEDED`
+ * @throws {TareError} `LIMIT_EXCEEDED`; `FILE_INCOMPLETE` where it ends in zeros, as no document does
  */
 export async function readNamedFile(
   files: NamedFiles,
@@ -80,5 +87,8 @@ export async function readNamedFile(
   if (sizeBytes === undefined) return undefined
   const subject = `${name} of ${where}`
   if (sizeBytes > maxBytes) throw new TareError('LIMIT_EXCEEDED', `${subject} is larger than ${maxBytes} bytes`)
-  return readAllBytes(files.open(name), maxBytes, subject)
+  const bytes = await readAllBytes(files.open(name), maxBytes, subject)
+  const reason = bytes.at(-1) === 0 ? await files.whyIncomplete?.(name) : undefined
+  if (reason !== undefined) throw reason
+  return bytes
 }

@@ -1,9 +1,9 @@
 import type { Descriptor, Digest } from '../oci/index.ts'
 import { abortable, type ByteSource, bytesSource, type OperationOptions, verified } from '../stream/index.ts'
-import { checkReplaceable } from './directory.ts'
+import { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
 import { LAYOUT_FILE_CONTENT } from './layout-index.ts'
 import { layoutBlobPath } from './layout-source.ts'
-import { type TarRegion, TarWriter, type TarWriterOptions } from './tar-writer.ts'
+import { type TarRegion, TarWriter } from './tar-writer.ts'
 import type { BlobOpener } from './transport.ts'
 
 /** How a blob got into an archive. */
@@ -28,10 +28,9 @@ export class OciArchiveWriter implements AsyncDisposable {
     this.#writer = writer
   }
 
-  /** Nothing is made before the first write. @throws {TareError} `DESTINATION_EXISTS` for a directory or a device */
-  static async create(path: string, options: TarWriterOptions = {}): Promise<OciArchiveWriter> {
-    await checkReplaceable(path)
-    return new OciArchiveWriter(new TarWriter(path, options))
+  /** Nothing is made before the first write. @throws {TareError} as {@link archiveOutput} */
+  static async create(path: string, options: ArchiveOutputOptions = {}): Promise<OciArchiveWriter> {
+    return new OciArchiveWriter(new TarWriter(path, await archiveOutput(path, options)))
   }
 
   /**
@@ -80,12 +79,12 @@ export class OciArchiveWriter implements AsyncDisposable {
     return isResumed ? 'resumed' : 'written'
   }
 
-  /** Ends the archive with its `index.json` and makes it visible, in place of a file that had its name. */
-  async commit(index: Uint8Array, options: OperationOptions = {}): Promise<void> {
+  /** Ends the archive with its `index.json` and makes it visible, in place of what had its name. @returns its bytes */
+  async commit(index: Uint8Array, options: OperationOptions = {}): Promise<number> {
     options.signal?.throwIfAborted()
     await this.#start()
     await this.#place('index.json', bytesSource(index))
-    await this.#writer.commit()
+    return this.#writer.commit(options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

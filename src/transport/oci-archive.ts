@@ -1,8 +1,11 @@
 import { TareError } from '../errors/index.ts'
 import { type Descriptor, isForeignLayerType } from '../oci/index.ts'
 import { bytesSource, type OperationOptions, verifyBytes } from '../stream/index.ts'
+import { STANDARD_STREAM } from './archive-input.ts'
+import type { ArchiveOutputOptions } from './archive-output.ts'
 import { destinationName, updatedLayoutIndex } from './layout-index.ts'
 import { LayoutSource } from './layout-source.ts'
+import type { NamedFiles } from './named-files.ts'
 import { OciArchiveWriter } from './oci-archive-writer.ts'
 import { formatTransportReference, type LayoutReference } from './reference-text.ts'
 import { TarArchive, type TarArchiveOptions } from './tar-archive.ts'
@@ -26,19 +29,31 @@ export async function openArchiveSource(
   reference: LayoutReference,
   options: TarArchiveOptions = {},
 ): Promise<ImageSource> {
-  const files = await TarArchive.open(reference.path, { ...options, otherwise: `oci:${reference.path}` })
-  return new LayoutSource(reference, files, `docker-archive:${reference.path}`)
+  return archiveSourceIn(
+    reference,
+    await TarArchive.open(reference.path, { ...options, otherwise: `oci:${reference.path}` }),
+  )
+}
+
+/** An image of a layout in files that are open. @param files - disposed with the source */
+export function archiveSourceIn(reference: LayoutReference, files: NamedFiles): ImageSource {
+  return new LayoutSource(formatTransportReference(reference), reference.pick, files, {
+    otherwise: `docker-archive:${reference.path}`,
+  })
 }
 
 /**
- * Opens `oci-archive:FILE` for writing. The file is made anew and replaces an old one at the commit. Its bytes are the
- * same for the same contents and name: entries are in the order of `prepare`, with the root first and blobs last.
+ * Opens `oci-archive:FILE` for writing. The file, or its volumes, are made anew and replace old ones at the commit. Its
+ * bytes are the same for the same contents and name: entries are in the order of `prepare`, with the root first and blobs last.
  *
  * @throws {TareError} `INVALID_REFERENCE`, `DESTINATION_EXISTS` for a directory or a device, `FILE_ACCESS`
  */
-export async function openArchiveDestination(reference: LayoutReference): Promise<ImageDestination> {
+export async function openArchiveDestination(
+  reference: LayoutReference,
+  options: ArchiveOutputOptions = {},
+): Promise<ImageDestination> {
   const name = destinationName(reference.pick, formatTransportReference(reference))
-  return new ArchiveDestination(reference, name, await OciArchiveWriter.create(reference.path))
+  return new ArchiveDestination(reference, name, await OciArchiveWriter.create(reference.path, options))
 }
 
 class ArchiveDestination implements ImageDestination {
@@ -94,8 +109,10 @@ class ArchiveDestination implements ImageDestination {
     return { digest: root.descriptor.digest }
   }
 
-  reopen(): Promise<ImageSource> {
-    return openArchiveSource({ transport: 'oci-archive', path: this.#path })
+  async reopen(): Promise<ImageSource | undefined> {
+    return this.#path === STANDARD_STREAM
+      ? undefined
+      : openArchiveSource({ transport: 'oci-archive', path: this.#path })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -52,7 +52,9 @@ const OWN_NAME_PATTERN = new RegExp(
  */
 export async function openLayoutSource(reference: LayoutReference): Promise<ImageSource> {
   const files = await DirectoryFiles.open(reference.path, `oci-archive:${reference.path}`)
-  return new LayoutSource(reference, files, `dir:${reference.path}`)
+  return new LayoutSource(formatTransportReference(reference), reference.pick, files, {
+    otherwise: `dir:${reference.path}`,
+  })
 }
 
 /** Options of {@link openLayoutDestination}. */

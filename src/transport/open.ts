@@ -1,19 +1,23 @@
 import { statSync } from 'node:fs'
-import { hasErrorCode, type TareError } from '../errors/index.ts'
+import type { DockerEngineOptions } from '../engine/index.ts'
+import { hasErrorCode, TareError } from '../errors/index.ts'
 import { openDirectoryDestination, openDirectorySource } from './dir.ts'
 import { openDockerArchiveDestination } from './docker-archive-destination.ts'
 import { openDockerArchiveSource } from './docker-archive-source.ts'
+import type { ContainerdPlaceOptions } from './engine-options.ts'
 import { openArchiveDestination, openArchiveSource } from './oci-archive.ts'
 import { openLayoutDestination, openLayoutSource } from './oci-layout.ts'
 import {
   bareReference,
+  formatTransportReference,
   hasTransportPrefix,
   parseTransportReference,
   type TransportReference,
 } from './reference-text.ts'
 import type { RegistryTransportOptions } from './registry.ts'
 import type { Digest } from '../oci/index.ts'
-import type { OperationOptions } from '../stream/index.ts'
+import type { ByteSource, OperationOptions } from '../stream/index.ts'
+import { volumePath } from '../volumes/index.ts'
 import { TarArchive } from './tar-archive.ts'
 import type { ImageDestination, ImageSource } from './transport.ts'
 
@@ -25,6 +29,20 @@ export interface OpenContext extends OperationOptions {
   readonly force?: boolean | undefined
   /** An image that a `dir:` may hold already, complete: a run that was cut off comes by again. */
   readonly mayHold?: Digest | undefined
+  /** Archives are written as volumes of this many bytes. */
+  readonly volumeBytes?: number | undefined
+  /** Begins to read what an archive named `-` stands for as a source. Left out, there is none. */
+  readonly standardInput?: (() => ByteSource) | undefined
+  /** Gets an archive that is written to `-`, once it is finished. Left out, there is none. */
+  readonly standardOutput?: ((archive: ByteSource) => Promise<void>) | undefined
+  /** Directory of the local store; for `store:` only. */
+  readonly storeDirectory?: string | undefined
+  /** Namespace in the store. @default 'default' */
+  readonly storeNamespace?: string | undefined
+  /** For `docker-daemon:` only. */
+  readonly docker?: DockerEngineOptions | undefined
+  /** For `containerd:` only. */
+  readonly containerd?: ContainerdPlaceOptions | undefined
   /** For `docker://` only. */
   readonly registry?: RegistryTransportOptions | undefined
 }
@@ -55,6 +73,19 @@ export async function openSource(
       return openDockerArchiveSource(parsed, context)
     case 'dir':
       return openDirectorySource(parsed)
+    case 'store': {
+      // Imported here so that nothing else loads SQLite.
+      const { openStoreSource } = await import('./store.ts')
+      return openStoreSource(parsed, context)
+    }
+    case 'docker-daemon': {
+      const { openDockerDaemonSource } = await import('./docker-daemon-source.ts')
+      return openDockerDaemonSource(parsed, context)
+    }
+    case 'containerd': {
+      const { openContainerdSource } = await import('./containerd.ts')
+      return openContainerdSource(parsed, context)
+    }
   }
 }
 
@@ -69,6 +100,12 @@ export async function openDestination(
 ): Promise<ImageDestination> {
   context.signal?.throwIfAborted()
   const parsed = typeof reference === 'string' ? await parseReferenceOnDisk(reference) : reference
+  const isArchive = parsed.transport === 'oci-archive' || parsed.transport === 'docker-archive'
+  if (context.volumeBytes !== undefined && !isArchive) {
+    throw new TareError('INVALID_ARGUMENT', `${formatTransportReference(parsed)} is not written in volumes`, {
+      hint: 'Only oci-archive: and docker-archive: can be split',
+    })
+  }
   switch (parsed.transport) {
     case 'docker': {
       const { registryDestination } = await import('./registry.ts')
@@ -77,11 +114,23 @@ export async function openDestination(
     case 'oci':
       return openLayoutDestination(parsed, context)
     case 'oci-archive':
-      return openArchiveDestination(parsed)
+      return openArchiveDestination(parsed, context)
     case 'docker-archive':
       return openDockerArchiveDestination(parsed, context)
     case 'dir':
       return openDirectoryDestination(parsed, context)
+    case 'store': {
+      const { openStoreDestination } = await import('./store.ts')
+      return openStoreDestination(parsed, context)
+    }
+    case 'docker-daemon': {
+      const { openDockerDaemonDestination } = await import('./docker-daemon-destination.ts')
+      return openDockerDaemonDestination(parsed, context)
+    }
+    case 'containerd': {
+      const { openContainerdDestination } = await import('./containerd.ts')
+      return openContainerdDestination(parsed, context)
+    }
   }
 }
 
@@ -93,11 +142,16 @@ export async function openDestination(
  */
 export async function parseReferenceOnDisk(text: string): Promise<TransportReference> {
   try {
-    return parseTransportReference(text, { exists: (path) => kindOf(path) !== 'absent' })
+    return parseTransportReference(text, { exists: isThere })
   } catch (error) {
     if (!hasErrorCode(error, 'UNKNOWN_TRANSPORT') || hasTransportPrefix(text)) throw error
     throw await withBetterHint(text, error)
   }
+}
+
+/** As a file, a directory, or in volumes. */
+function isThere(path: string): boolean {
+  return kindOf(path) !== 'absent' || kindOf(volumePath(path, 1, 3)) === 'file'
 }
 
 async function withBetterHint(text: string, error: TareError): Promise<TareError> {

@@ -91,7 +91,7 @@ suite('parseTransportReference()', () => {
     })
   }
 
-  for (const text of ['docker-daemon:app:v1', 'containers-storage:app', 'containerd:app', 'store:app']) {
+  for (const text of ['containers-storage:app', 'ostree:app', 'sif:app', 'tarball:app']) {
     test(`says that ${text} is not there yet`, () => {
       assert.throws(
         () => parseTransportReference(text),
@@ -99,6 +99,90 @@ suite('parseTransportReference()', () => {
       )
     })
   }
+
+  test('reads store: names as Docker means them, with a digest or as one', () => {
+    const parsed = (text: string): unknown => stripped(parseTransportReference(text))
+    assert.deepEqual(parsed('store:app'), {
+      transport: 'store',
+      name: 'docker.io/library/app:latest',
+      literal: 'app',
+    })
+    assert.deepEqual(parsed('store:docker.io/library/app:v1'), { transport: 'store', name: 'docker.io/library/app:v1' })
+    assert.deepEqual(parsed(`store:ghcr.io/x/app:v1@${DIGEST}`), {
+      transport: 'store',
+      name: 'ghcr.io/x/app:v1',
+      digest: DIGEST,
+    })
+    assert.deepEqual(parsed(`store:app@${DIGEST}`), {
+      transport: 'store',
+      name: `docker.io/library/app@${DIGEST}`,
+      digest: DIGEST,
+    })
+    assert.deepEqual(parsed(`store:@${DIGEST}`), { transport: 'store', name: '', digest: DIGEST })
+    for (const text of ['store:app', `store:app@${DIGEST}`, `store:app:v1@${DIGEST}`, `store:@${DIGEST}`]) {
+      const reference = parseTransportReference(text)
+      assert.deepEqual(parseTransportReference(formatTransportReference(reference)), reference)
+    }
+    for (const text of ['store:', 'store:UPPER', 'store:@sha256:1', 'store:a:b:c', 'store:../x']) {
+      assert.throws(
+        () => parseTransportReference(text),
+        (error) => hasErrorCode(error, 'INVALID_REFERENCE'),
+        text,
+      )
+    }
+  })
+
+  test('reads docker-daemon: names with a tag or digest, and image IDs', () => {
+    const app = { registry: 'docker.io', repository: 'library/app' }
+    for (const [text, image] of [
+      ['docker-daemon:app', { ...app, tag: 'latest' }],
+      ['docker-daemon:app:v1', { ...app, tag: 'v1' }],
+      [`docker-daemon:app@${DIGEST}`, { ...app, digest: DIGEST }],
+      [`docker-daemon:app:v1@${DIGEST}`, { ...app, tag: 'v1', digest: DIGEST }],
+      ['docker-daemon:localhost/app:v1', { registry: 'localhost', repository: 'app', tag: 'v1' }],
+      [`docker-daemon:${DIGEST}`, DIGEST],
+    ] as const) {
+      const reference = parseTransportReference(text)
+      assert.deepEqual(reference, { transport: 'docker-daemon', image })
+      assert.deepEqual(parseTransportReference(formatTransportReference(reference)), reference)
+    }
+    for (const text of ['docker-daemon:', 'docker-daemon:UPPER', 'docker-daemon:sha256:12', 'docker-daemon:a:b:c']) {
+      assert.throws(
+        () => parseTransportReference(text),
+        (error) => hasErrorCode(error, 'INVALID_REFERENCE'),
+        text,
+      )
+    }
+  })
+
+  test('reads a namespace before a containerd: name that starts with a registry, and k8s.io before any', () => {
+    for (const [text, namespace, name] of [
+      ['containerd:app', undefined, 'docker.io/library/app:latest'],
+      ['containerd:docker.io/library/app:v1', undefined, 'docker.io/library/app:v1'],
+      ['containerd:moby/app:v1', undefined, 'docker.io/moby/app:v1'],
+      ['containerd:localhost:5000/app:v1', undefined, 'localhost:5000/app:v1'],
+      ['containerd:example.com/my.project/app:v1', undefined, 'example.com/my.project/app:v1'],
+      ['containerd:default/docker.io/library/app:v1', 'default', 'docker.io/library/app:v1'],
+      ['containerd:moby/localhost/app', 'moby', 'localhost/app:latest'],
+      ['containerd:k8s.io/registry.k8s.io/pause:3.9', 'k8s.io', 'registry.k8s.io/pause:3.9'],
+      ['containerd:k8s.io/app:v1', 'k8s.io', 'docker.io/library/app:v1'],
+      [`containerd:@${DIGEST}`, undefined, ''],
+      [`containerd:moby/@${DIGEST}`, 'moby', ''],
+    ] as const) {
+      const reference = parseTransportReference(text)
+      assert.ok(reference.transport === 'containerd')
+      assert.deepEqual([reference.namespace, reference.name], [namespace, name], text)
+      assert.deepEqual(parseTransportReference(formatTransportReference(reference)), reference)
+    }
+    const long = `containerd:${'n'.repeat(77)}/docker.io/library/app`
+    for (const text of ['containerd:', 'containerd:k8s.io/', 'containerd:default/docker.io/UPPER', long]) {
+      assert.throws(
+        () => parseTransportReference(text),
+        (error) => hasErrorCode(error, 'INVALID_REFERENCE'),
+        text,
+      )
+    }
+  })
 
   test('lets an existing path decide where a path with colons ends', () => {
     const parse = (text: string, ...existing: readonly string[]): TransportReference =>

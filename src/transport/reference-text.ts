@@ -1,5 +1,15 @@
 import { TareError } from '../errors/index.ts'
-import { type Digest, formatReference, isDigest, parseReference, type Reference } from '../oci/index.ts'
+import { type Digest, formatReference, parseReference, type Reference } from '../oci/index.ts'
+import {
+  type ContainerdReference,
+  type DockerDaemonReference,
+  formatContainerd,
+  formatDockerDaemon,
+  parseContainerd,
+  parseDockerDaemon,
+} from './engine-reference.ts'
+import { formatRecordName, parseRecordName, type RecordName } from './record-name.ts'
+import { requireDigest, shown } from './reference-error.ts'
 
 /** Which image of a layout or archive is meant. */
 export type ImagePick =
@@ -35,8 +45,23 @@ export interface DirectoryReference {
   readonly path: string
 }
 
+/**
+ * `store:NAME[:TAG][@DIGEST]`, the image of a record in the local store, and `store:@DIGEST`, whatever has that digest
+ * there.
+ */
+export interface StoreReference extends RecordName {
+  readonly transport: 'store'
+}
+
 /** A reference with its transport. */
-export type TransportReference = DockerReference | LayoutReference | DockerArchiveReference | DirectoryReference
+export type TransportReference =
+  | DockerReference
+  | LayoutReference
+  | DockerArchiveReference
+  | DirectoryReference
+  | StoreReference
+  | DockerDaemonReference
+  | ContainerdReference
 
 /** The transports there are. */
 export type TransportName = TransportReference['transport']
@@ -54,16 +79,9 @@ export interface ParseTransportOptions {
 const MAX_REFERENCE_CHARS = 8192
 
 /** Prefixes that other tools know and Tare does not yet. */
-const NOT_YET: ReadonlySet<string> = new Set([
-  'containerd',
-  'containers-storage',
-  'docker-daemon',
-  'ostree',
-  'ocidir',
-  'sif',
-  'store',
-  'tarball',
-])
+const NOT_YET: ReadonlySet<string> = new Set(['containers-storage', 'ostree', 'ocidir', 'sif', 'tarball'])
+
+const KNOWN_HINT = 'Use docker://, oci:, oci-archive:, docker-archive:, dir:, store:, docker-daemon: or containerd:'
 
 /** `USER:PASSWORD@HOST/…` as in URLs, not `NAME:TAG@DIGEST`. */
 const CREDENTIALS_PATTERN = /^(?:[a-z]+:)?(?:\/\/)?[^/@:]+:.*@(?!sha\d+:)[^@/]+\//
@@ -96,6 +114,12 @@ export function parseTransportReference(text: string, options: ParseTransportOpt
       return parseDockerArchive(text, rest, options)
     case 'dir':
       return { transport: 'dir', path: requirePath(text, rest) }
+    case 'store':
+      return { transport: 'store', ...parseRecordName(text, rest) }
+    case 'docker-daemon':
+      return parseDockerDaemon(text, rest)
+    case 'containerd':
+      return parseContainerd(text, rest)
     default:
       throw unknownTransport(text, prefix)
   }
@@ -108,6 +132,12 @@ export function formatTransportReference(reference: TransportReference): string 
       return `docker://${formatReference(reference.reference)}`
     case 'dir':
       return `dir:${reference.path}`
+    case 'store':
+      return `store:${formatRecordName(reference)}`
+    case 'docker-daemon':
+      return formatDockerDaemon(reference)
+    case 'containerd':
+      return formatContainerd(reference)
     case 'oci':
     case 'oci-archive':
     case 'docker-archive':
@@ -214,17 +244,10 @@ function requirePath(text: string, path: string): string {
   throw new TareError('INVALID_REFERENCE', `reference ${shown(text)} names no path`)
 }
 
-function requireDigest(text: string, digest: string): Digest {
-  if (isDigest(digest)) return digest
-  throw new TareError('INVALID_REFERENCE', `reference ${shown(text)} has a malformed digest`, {
-    hint: 'A digest is sha256: and 64, or sha512: and 128, lower-case hex digits',
-  })
-}
-
 function unknownTransport(text: string, prefix: string): TareError {
   if (NOT_YET.has(prefix)) {
     return new TareError('UNKNOWN_TRANSPORT', `reference ${shown(text)}: Tare does not know ${prefix}: yet`, {
-      hint: 'Use docker://, oci:, oci-archive:, docker-archive: or dir:',
+      hint: KNOWN_HINT,
     })
   }
   const lowered = `${prefix.toLowerCase()}:`
@@ -232,7 +255,7 @@ function unknownTransport(text: string, prefix: string): TareError {
     return bareReference(text.slice(prefix.length + 1), lowered)
   if (/^(?!https?:)[a-z][a-z0-9+.-]*:\/\//i.test(text)) {
     return new TareError('UNKNOWN_TRANSPORT', `reference ${shown(text)}: there is no transport ${prefix}:`, {
-      hint: 'Use docker://, oci:, oci-archive:, docker-archive: or dir:',
+      hint: KNOWN_HINT,
     })
   }
   return bareReference(text, likelyPrefixOfText(text))
@@ -253,7 +276,7 @@ export function bareReference(text: string, likely: string): TareError {
 /** What the look of a bare path or name says about its transport. */
 export function likelyPrefixOfText(text: string): string {
   if (/^https?:\/\//.test(text)) return 'docker://'
-  if (/\.(?:tar|tgz|tzst|tare)(?:\.[a-z0-9]+)?(?::[^/]*)?$/i.test(text)) return 'oci-archive:'
+  if (text === '-' || /\.(?:tar|tgz|tzst|tare)(?:\.[a-z0-9]+)?(?::[^/]*)?$/i.test(text)) return 'oci-archive:'
   if (/^[./~]/.test(text) || text.endsWith('/')) return 'oci:'
   return 'docker://'
 }
@@ -270,11 +293,10 @@ const TRANSPORT_NAMES: ReadonlySet<string> = new Set<TransportName>([
   'oci-archive',
   'docker-archive',
   'dir',
+  'store',
+  'docker-daemon',
+  'containerd',
 ])
-
-function shown(text: string): string {
-  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text)
-}
 
 function hasControlCharacter(text: string): boolean {
   for (const character of text) if (character < ' ' || character === '\u007f') return true

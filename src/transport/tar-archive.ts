@@ -1,16 +1,19 @@
-import { stat } from 'node:fs/promises'
-import { fileError, hasErrorCode, TareError } from '../errors/index.ts'
-import {
-  abortable,
-  type ByteSource,
-  type OperationOptions,
-  readAllBytes,
-  readFileRange,
-  SpoolDirectory,
-} from '../stream/index.ts'
+import { TareError } from '../errors/index.ts'
+import { abortable, type ByteFile, type ByteSource, DiskFile, readAllBytes, SpoolDirectory } from '../stream/index.ts'
 import { decompress, detectCompression, DETECTION_BYTES } from '../compress/index.ts'
-import { CorruptTarError, indexTarFile, resolveTarMember, safeEntryPath, type TarFileIndex } from '../tar/index.ts'
-import type { NamedFiles } from './named-files.ts'
+import {
+  BLOCK_BYTES,
+  CorruptTarError,
+  indexTarFile,
+  resolveTarMember,
+  safeEntryPath,
+  type TarFileIndex,
+  type TarMember,
+} from '../tar/index.ts'
+import { splitVolumePath, volumePath } from '../volumes/index.ts'
+import { type ArchiveInputOptions, openArchiveFile } from './archive-input.ts'
+import { CopyInspector } from './incomplete-archive.ts'
+import { fileSize, type NamedFiles } from './named-files.ts'
 
 /** Members of one archive; images have few. */
 const MAX_ENTRIES = 200_000
@@ -19,23 +22,21 @@ const MAX_RATIO = 500
 /** Files whose content is not checked by a digest: which of two would be read differs between tools. */
 const DOCUMENTS: ReadonlySet<string> = new Set(['index.json', 'manifest.json', 'oci-layout', 'diffah.json'])
 
-/** Options of {@link TarArchive.open}. */
-export interface TarArchiveOptions extends OperationOptions {
-  /** Where a wrapped archive is unwrapped. @default the system's temporary directory */
-  readonly workdir?: string | undefined
-}
+/** Options of {@link TarArchive.open}. `workdir` is also where a wrapped archive is unwrapped. */
+export type TarArchiveOptions = ArchiveInputOptions
 
 /** The files in a tar, read from where they lie in it. */
 export class TarArchive implements NamedFiles {
-  readonly #path: string
   readonly #index: TarFileIndex
   readonly #repeated: ReadonlySet<string>
-  readonly #spool: SpoolDirectory | undefined
+  /** Left out for what was unwrapped: a copy that was cut would not have come this far. */
+  readonly #inspector: CopyInspector | undefined
+  readonly #resources: AsyncDisposable
 
-  private constructor(path: string, index: TarFileIndex, spool: SpoolDirectory | undefined) {
-    this.#path = path
+  private constructor(index: TarFileIndex, inspector: CopyInspector | undefined, resources: AsyncDisposable) {
     this.#index = index
-    this.#spool = spool
+    this.#inspector = inspector
+    this.#resources = resources
     const seen = new Set<string>()
     this.#repeated = new Set(
       index.entries.map((entry) => entry.name).filter((name) => seen.size === seen.add(name).size),
@@ -43,24 +44,35 @@ export class TarArchive implements NamedFiles {
   }
 
   /**
-   * Reads the headers of an archive. One that is wrapped in gzip or zstd is unwrapped to a file in the working
-   * directory first, which goes with this object.
+   * Reads the headers of an archive: a file, volumes in place of a file, or `-` for standard input. One that is
+   * wrapped in gzip or zstd is unwrapped to a file in the working directory first, which goes with this object.
    *
-   * @throws {TareError} `FILE_NOT_FOUND`, `INVALID_ARCHIVE`, `CORRUPT_TAR`, `CORRUPT_GZIP`, `CORRUPT_ZSTD`, `UNSAFE_PATH`
+   * @throws {TareError} `FILE_NOT_FOUND`, `FILE_INCOMPLETE`, `VOLUME_MISSING`, `VOLUME_DAMAGED`, `INVALID_ARCHIVE`,
+   * `CORRUPT_TAR`, `CORRUPT_GZIP`, `CORRUPT_ZSTD`, `UNSAFE_PATH`
    */
   static async open(path: string, options: TarArchiveOptions & { readonly otherwise: string }): Promise<TarArchive> {
-    options.signal?.throwIfAborted()
-    const head = await readHead(path, options.otherwise)
-    if (detectCompression(head) === 'none') return new TarArchive(path, await indexArchive(path, path), undefined)
-    const spool = await SpoolDirectory.create(options.workdir)
+    await using resources = new AsyncDisposableStack()
+    const file = await openArchiveFile(path, options.otherwise, resources, options)
+    const inspector = new CopyInspector(file)
+    const head = await readAllBytes(
+      file.read({ length: Math.min(DETECTION_BYTES, file.sizeBytes) }),
+      DETECTION_BYTES,
+      file.path,
+    )
+    const isWrapped = detectCompression(head) !== 'none'
+    let tar = file
     try {
-      const wrapped = abortable(readFileRange(path), options.signal)
-      const { source } = await decompress(wrapped, { subject: path, maxRatio: MAX_RATIO })
-      const unwrapped = await spool.write('archive', source)
-      return new TarArchive(path, await indexArchive(unwrapped.path, path), spool)
+      if (isWrapped) tar = await unwrap(file, resources, options)
+      const index = await indexArchive(tar)
+      if (isWrapped) return new TarArchive(index, undefined, resources.move())
+      if (!index.hasEndMark) options.logger?.debug(`${file.path}: the archive has no end mark`)
+      const nothing = index.entries.length === 0 ? await inspector.explainNothing() : undefined
+      if (nothing !== undefined) throw nothing
+      return new TarArchive(index, inspector, resources.move())
     } catch (error) {
-      await spool[Symbol.asyncDispose]()
-      throw error
+      // What came out of its wrapping whole was not cut on the way.
+      const explained = tar === file ? await inspector.explain(error) : undefined
+      throw explained ?? (await notAnArchive(error, tar, path)) ?? error
     }
   }
 
@@ -71,42 +83,54 @@ export class TarArchive implements NamedFiles {
 
   async *open(name: string, offset = 0): ByteSource {
     const member = this.#member(name)
-    if (member === undefined) throw new TareError('INTERNAL', `${this.#path} has no ${name}`)
+    if (member === undefined) throw new TareError('INTERNAL', `${this.#index.path} has no ${name}`)
     const skipped = Math.min(offset, member.sizeBytes)
-    yield* readFileRange(this.#index.path, { offset: member.offset + skipped, length: member.sizeBytes - skipped })
+    yield* this.#index.file.read({ offset: member.offset + skipped, length: member.sizeBytes - skipped })
+  }
+
+  async whyIncomplete(name: string): Promise<TareError | undefined> {
+    const member = this.#member(name)
+    return member === undefined
+      ? this.#inspector?.explainAbsence(this.#index)
+      : this.#inspector?.explainContent(member, this.#index)
+  }
+
+  async whyCutOff(): Promise<TareError | undefined> {
+    return this.#inspector?.explainEnd(this.#index)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#spool?.[Symbol.asyncDispose]()
+    await this.#resources[Symbol.asyncDispose]()
   }
 
-  #member(name: string): { readonly offset: number; readonly sizeBytes: number } | undefined {
-    const path = safeEntryPath(name, this.#path)
+  #member(name: string): TarMember | undefined {
+    const path = safeEntryPath(name, this.#index.path)
     if (DOCUMENTS.has(path) && this.#repeated.has(path)) {
-      throw new TareError('INVALID_ARCHIVE', `${this.#path} holds ${path} more than once`)
+      throw new TareError('INVALID_ARCHIVE', `${this.#index.path} holds ${path} more than once`)
     }
     const member = resolveTarMember(this.#index, path)
     return member?.type === 'file' || member?.type === 'contiguous' ? member : undefined
   }
 }
 
-/** @param shownPath - the path the user knows */
-async function indexArchive(path: string, shownPath: string): Promise<TarFileIndex> {
-  try {
-    return await indexTarFile(path, { maxEntries: MAX_ENTRIES })
-  } catch (error) {
-    if (error instanceof CorruptTarError && error.offset === 0) {
-      throw new TareError('INVALID_ARCHIVE', `${shownPath} is not a tar archive`, { cause: error })
-    }
-    if (path === shownPath || !hasErrorCode(error, 'CORRUPT_TAR', 'UNSAFE_PATH', 'LIMIT_EXCEEDED')) throw error
-    throw new TareError(error.code, `${shownPath}, unwrapped: ${error.message}`, { cause: error, hint: error.hint })
-  }
+function indexArchive(file: ByteFile): Promise<TarFileIndex> {
+  return indexTarFile(file, { maxEntries: MAX_ENTRIES })
 }
 
-async function readHead(path: string, otherwise: string): Promise<Uint8Array> {
-  const found = await stat(path).catch((error: unknown) => {
-    throw fileError(path, 'read', error)
-  })
-  if (!found.isFile()) throw new TareError('INVALID_ARCHIVE', `${path} is not a file`, { hint: `Try ${otherwise}` })
-  return readAllBytes(readFileRange(path, { length: Math.min(DETECTION_BYTES, found.size) }), DETECTION_BYTES, path)
+/** Headers are looked for here and there, so what is wrapped has to be unwrapped first. */
+async function unwrap(file: ByteFile, resources: AsyncDisposableStack, options: TarArchiveOptions): Promise<ByteFile> {
+  const spool = resources.use(await SpoolDirectory.create(options.workdir))
+  const wrapped = abortable(file.read(), options.signal)
+  const { source } = await decompress(wrapped, { subject: file.path, maxRatio: MAX_RATIO })
+  const unwrapped = await spool.write('archive', source)
+  return DiskFile.at(unwrapped.path, `${file.path}, unwrapped`)
+}
+
+/** What is wrong at the very beginning says that it is no archive at all. */
+async function notAnArchive(error: unknown, file: ByteFile, path: string): Promise<TareError | undefined> {
+  if (!(error instanceof CorruptTarError) || (error.offset > 0 && file.sizeBytes >= BLOCK_BYTES)) return undefined
+  const volume = splitVolumePath(path)
+  const isVolume = volume !== undefined && (await fileSize(volumePath(volume.path, 1, 3))) !== undefined
+  const hint = isVolume ? `It looks like a volume: give ${volume.path}, to read all of them` : undefined
+  return new TareError('INVALID_ARCHIVE', `${file.path} is not a tar archive`, { cause: error, hint })
 }

@@ -1,21 +1,19 @@
-import { basename, dirname } from 'node:path'
-import { fileError, hasErrorCode, TareError } from '../errors/index.ts'
+import { dirname } from 'node:path'
+import { hasErrorCode, TareError } from '../errors/index.ts'
 import {
   abortable,
-  AtomicFile,
   type ByteSource,
   bytesSource,
   exactly,
   type ExpectedContent,
   Mutex,
+  type OperationOptions,
+  type OutputFile,
   readHandleRange,
-  removeAbandoned,
-  removeParts,
   ResumableFile,
-  tokenOfTemporary,
   verified,
-  writeAt,
 } from '../stream/index.ts'
+import { createWholeFile, type OutputFactory } from './archive-output.ts'
 import { makeDirectories, removeEmpty } from './directory.ts'
 import { BLOCK_BYTES, paddingLength, TAR_TRAILER, tarHeader, tarPadding } from '../tar/index.ts'
 
@@ -24,12 +22,6 @@ export interface TarRegion {
   readonly name: string
   readonly sizeBytes: number
   readonly offset: number
-}
-
-/** Options of {@link TarWriter}. */
-export interface TarWriterOptions {
-  /** Whether an unfinished file is left for the next attempt, and one that was left is gone on with. @default false */
-  readonly resume?: boolean | undefined
 }
 
 /**
@@ -44,15 +36,19 @@ export class TarWriter implements AsyncDisposable {
   #endOffset = 0
   #isReserving = true
 
-  readonly #resume: boolean
-  #file: Promise<AtomicFile | ResumableFile> | undefined
+  readonly #createFile: OutputFactory
+  #file: Promise<OutputFile> | undefined
   /** Directories that had to be made, the deepest first. */
   #made: readonly string[] = []
 
-  /** Nothing is made before the first write. */
-  constructor(path: string, options: TarWriterOptions = {}) {
+  /**
+   * Nothing is made before the first write.
+   *
+   * @param createFile - makes what is written to; one file when left out
+   */
+  constructor(path: string, createFile: OutputFactory = createWholeFile) {
     this.#path = path
-    this.#resume = options.resume === true
+    this.#createFile = createFile
   }
 
   /** Adds a directory entry. Comes before anything is appended. */
@@ -118,19 +114,18 @@ export class TarWriter implements AsyncDisposable {
     })
   }
 
-  /** Ends the archive and makes it visible, in place of a file that had its name. */
-  async commit(): Promise<void> {
+  /** Ends the archive and makes it visible, in place of a file that had its name. @returns its bytes */
+  async commit(options: OperationOptions = {}): Promise<number> {
     const [missing] = this.#unfilled
     if (missing !== undefined) throw new TareError('INTERNAL', `${missing.name} was announced but never written`)
     await this.#write(this.#endOffset, bytesSource(TAR_TRAILER))
     // A file whose appending failed may have left bytes behind the end.
     const file = await this.#open()
-    await file.handle.truncate(this.#endOffset + TAR_TRAILER.length).catch((error: unknown) => {
-      throw fileError(this.#path, 'write', error)
-    })
-    await file.commit()
-    await removeParts(this.#path)
+    const sizeBytes = this.#endOffset + TAR_TRAILER.length
+    await file.truncate(sizeBytes)
+    await file.commit(options)
     this.#made = []
+    return sizeBytes
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -152,18 +147,17 @@ export class TarWriter implements AsyncDisposable {
   }
 
   async #write(position: number, source: ByteSource): Promise<number> {
-    return writeAt((await this.#open()).handle, this.#path, position, source)
+    return (await this.#open()).write(position, source)
   }
 
-  #open(): Promise<AtomicFile | ResumableFile> {
+  #open(): Promise<OutputFile> {
     this.#file ??= this.#create()
     return this.#file
   }
 
-  async #create(): Promise<AtomicFile | ResumableFile> {
+  async #create(): Promise<OutputFile> {
     this.#made = await makeDirectories(dirname(this.#path))
-    await removeAbandoned(dirname(this.#path), (name) => tokenOfTemporary(name, basename(this.#path)))
-    return this.#resume ? ResumableFile.open(this.#path) : AtomicFile.create(this.#path)
+    return this.#createFile(this.#path)
   }
 }
 

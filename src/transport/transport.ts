@@ -142,11 +142,12 @@ export interface ImageDestination extends AsyncDisposable {
   /** A repository of the same registry, reached in the same way, to read blobs of. Set by registries only. */
   neighbour?(repository: string): ImageSource
   /**
-   * Opens what was committed, to be read back: by its name where it has one, so that the name is proven too.
+   * Opens what was committed, to be read back: by its name where it has one, so that the name is proven too. Undefined
+   * where it can't be read any more, because it went to standard output, and where the commit has checked it itself.
    *
    * @param digest - what the commit gave
    */
-  reopen(digest: Digest, options?: OperationOptions): Promise<ImageSource>
+  reopen(digest: Digest, options?: OperationOptions): Promise<ImageSource | undefined>
 }
 
 /** What is about to be written to a destination. */

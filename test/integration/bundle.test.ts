@@ -13,11 +13,13 @@ import {
   planBundle,
   planUnbundle,
   preflight,
+  readDeltas,
 } from '../../src/delta/index.ts'
 import { hasErrorCode } from '../../src/errors/index.ts'
-import { copyImage } from '../../src/image/index.ts'
+import { copyImage, readImageTree } from '../../src/image/index.ts'
 import type { Digest } from '../../src/oci/index.ts'
-import { digestOf, readAllBytes, readFileRange } from '../../src/stream/index.ts'
+import { bytesSource, digestOf, readAllBytes, readFileRange } from '../../src/stream/index.ts'
+import { startRegistry } from '../../src/registry/index.ts'
 import { type ImageSource, openDestination, openSource } from '../../src/transport/index.ts'
 import { createInlineRunner, type KernelRunner } from '../../src/workers/index.ts'
 import { tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
@@ -187,7 +189,7 @@ test('diffBundle() stores and makes what images share once, and the same inputs 
   for (const { needs } of images) for (const { digest } of needs) assert.ok((counts.get(digest) ?? 0) <= 1, digest)
 })
 
-test('applyBundle() reads each baseline blob once, and makes each shared layer once', async () => {
+test('applyBundle() reads each baseline layer that it needs once, no others, and makes each shared layer once', async () => {
   await using work = await temporaryDirectory()
   const counts = new Map<Digest, number>()
   // A place of their own for each image: every destination wants every layer.
@@ -199,6 +201,14 @@ test('applyBundle() reads each baseline blob once, and makes each shared layer o
   const layers = new Set(images.flatMap((image) => image.needs.map((need) => need.digest)))
   assert.ok(layers.size > 0)
   for (const digest of layers) assert.equal(counts.get(digest), 1, digest)
+  // What else is read of the baselines are their configs.
+  const others = [...counts.keys()].filter((digest) => !layers.has(digest))
+  for (const name of ['a', 'b', 'm']) {
+    await using source = await openSource(`oci:${dir.join(`${name}-one`)}`)
+    const { blobs } = await readImageTree(source)
+    const unneeded = blobs.filter(({ role, descriptor }) => role === 'layer' && others.includes(descriptor.digest))
+    assert.deepEqual(unneeded, [])
+  }
 })
 
 test('planBundle() and planUnbundle() tell what would happen and write nothing', async () => {
@@ -224,6 +234,27 @@ test('planBundle() and planUnbundle() tell what would happen and write nothing',
   assert.deepEqual(await readdir(work.path), [])
 })
 
+test('planBundle() reads no layer, and diffBundle() without patches none of a baseline', async () => {
+  await using work = await temporaryDirectory()
+  await using resources = new AsyncDisposableStack()
+  const [ofBaseline, ofTarget] = [new Map<Digest, number>(), new Map<Digest, number>()]
+  const baseline = counting(resources.use(await openSource(`oci:${dir.join('a-one')}`)), ofBaseline)
+  const target = counting(resources.use(await openSource(`oci:${dir.join('a-two')}`)), ofTarget)
+  const pairs = [{ name: 'a', baselines: [baseline], target }]
+  const layersOf = async (source: ImageSource): Promise<readonly Digest[]> =>
+    (await readImageTree(source)).blobs.flatMap(({ role, descriptor }) => (role === 'layer' ? [descriptor.digest] : []))
+  const [baselineLayers, targetLayers] = [await layersOf(baseline), await layersOf(target)]
+
+  await planBundle(pairs, { tool: 'tare/test' })
+  for (const digest of baselineLayers) assert.ok(!ofBaseline.has(digest))
+  for (const digest of targetLayers) assert.ok(!ofTarget.has(digest))
+
+  const file = resources.use(await openDestination(`oci-archive:${work.join('whole.tare')}`))
+  await diffBundle(pairs, file, { kernels, tool: 'tare/test', patches: 'none' })
+  for (const digest of baselineLayers) assert.ok(!ofBaseline.has(digest))
+  assert.equal(targetLayers.filter((digest) => ofTarget.has(digest)).length, 2)
+})
+
 test('preflight() names everything that a baseline lacks, tells apart what for, and who has it', async () => {
   await using work = await temporaryDirectory()
   await using resources = new AsyncDisposableStack()
@@ -245,6 +276,29 @@ test('preflight() names everything that a baseline lacks, tells apart what for, 
   assert.match(hint ?? '', /a-one.*baseline given for b/)
   assert.equal((await look(`oci:${work.join('absent')}`))[0], 'error')
   assert.deepEqual((await readdir(work.path)).toSorted(), ['half', 'other'])
+})
+
+test('preflight() tells a delta that is damaged itself from a baseline that will not do', async () => {
+  await using work = await temporaryDirectory()
+  await using resources = new AsyncDisposableStack()
+  const set = await readDeltas(resources.use(await openSource(`oci-archive:${dir.join('ab.tare')}`)), {})
+  const [a, b] = set.deltas
+  assert.ok(a !== undefined && b !== undefined)
+  const spoilt = { ...set, deltas: [{ ...a, openHeld: () => bytesSource(Buffer.from('{')) }, b] }
+  const tasks = tasksOf([task('a', `oci:${work.join('a')}`), task('b', `oci:${work.join('b')}`)], resources)
+  assert.deepEqual(
+    (await preflight(spoilt, tasks)).map(({ status, error }) => [status, error?.category]),
+    [
+      ['schema-error', 'content'],
+      ['ok', undefined],
+    ],
+  )
+  const report = await applyBundle(spoilt, tasks, { kernels, mode: 'strict' })
+  assert.deepEqual(
+    report.images.map((image) => image.status),
+    ['skipped-preflight', 'not-started'],
+  )
+  assert.deepEqual(await readdir(work.path), [])
 })
 
 test('preflight() notices layers that a manifest lists and its layout does not have', async () => {
@@ -296,6 +350,34 @@ test('applyBundle() that is partial does the images it can, in the order of the 
   )
   assert.equal(report.successful, 1)
   assert.equal(await rootDigest(`oci:${work.join('m')}`), wanted.m)
+})
+
+test('applyBundle() writes to a registry, an archive and a layout in one run, and reports in the order of the bundle', async () => {
+  await using work = await temporaryDirectory()
+  await using registry = await startRegistry()
+  const context = { registry: { tlsVerify: false } }
+  const outputs = {
+    m: `oci:${work.join('m')}`,
+    a: `docker://${registry.address}/site/a:two`,
+    b: `oci-archive:${work.join('new/folder/b.tar')}`,
+  }
+  await using resources = new AsyncDisposableStack()
+  const delta = resources.use(await openSource(`oci-archive:${dir.join('all.tare')}`))
+  const tasks = (['m', 'a', 'b'] as const).map((name) => ({
+    name,
+    baselines: async () => [resources.use(await openSource(`oci:${dir.join(`${name}-one`)}`))],
+    destination: async () => resources.use(await openDestination(outputs[name], context)),
+  }))
+  for (const concurrency of [1, 8]) {
+    const report = await applyBundle(delta, tasks.toReversed(), { kernels, concurrency, workdir: work.path })
+    assert.deepEqual(
+      report.images.map((image) => [image.name, image.status, image.destination, image.copy?.digest]),
+      (['a', 'b', 'm'] as const).map((name) => [name, 'ok', outputs[name], wanted[name]]),
+    )
+  }
+  await using pushed = await openSource(outputs.a, context)
+  assert.equal((await pushed.resolve()).descriptor.digest, wanted.a)
+  assert.equal(await rootDigest(outputs.b), wanted.b)
 })
 
 test('applyBundle() does not let the baseline of one image stand for that of another', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import type { ApplyBundleReport, DeltaSummary } from '../../src/delta/index.ts'
@@ -104,7 +105,7 @@ test('tare unbundle --strict writes nothing unless every image can be done', asy
     statuses(ended).map((row) => row[1]),
     ['skipped-preflight', 'not-started'],
   )
-  assert.ok(!(await readdir(dir.join('out'))).some((name) => name.startsWith('strict')))
+  assert.ok(!existsSync(dir.join('out', 'strict-db')))
   // A failure of all is no success in part either.
   const alone = await tare(
     'unbundle',
@@ -117,6 +118,29 @@ test('tare unbundle --strict writes nothing unless every image can be done', asy
   assert.equal(alone.code, 4)
 })
 
+test('tare unbundle ends with the code of what failed in the middle, or 6, and says which images were done', async () => {
+  const bytes = await readFile(dir.join('release.tare'))
+  const at = bytes.findLastIndex((byte) => byte !== 0)
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at)
+  await writeFile(dir.join('failing.tare'), bytes)
+  const run = (out: string, ...flags: readonly string[]): Promise<Ended> => {
+    const images = ['web', 'db'].flatMap((name) => [
+      ...['--baseline', `${name}=oci:images/${name}:v1`],
+      ...['--output', `${name}=oci:out/${out}:${name}`],
+    ])
+    return tare('unbundle', 'failing.tare', ...images, ...flags, '--json')
+  }
+  const [strict, partial] = await Promise.all([run('failing-strict', '--strict'), run('failing-partial')])
+  for (const ended of [strict, partial]) {
+    const rows = statuses(ended)
+    assert.deepEqual(
+      rows.map((row) => row[1]),
+      ['ok', 'failed-compose'],
+    )
+  }
+  assert.deepEqual([strict.code, partial.code], [4, 6])
+})
+
 test('tare unbundle --dry-run tells what each image takes and lacks', async () => {
   const args = ['unbundle', 'release.tare', '--baseline', 'web=oci:images/web:v1', '--output', 'web=oci:out/dry']
   const ended = await tare(...args, '--dry-run', '--json')
@@ -125,8 +149,14 @@ test('tare unbundle --dry-run tells what each image takes and lacks', async () =
     images.map((image) => image.preflight.status),
     ['ok', 'error'],
   )
-  assert.equal(ended.code, 2)
-  assert.ok(!(await readdir(dir.join('out'))).includes('dry'))
+  // As the run itself would end.
+  assert.equal(ended.code, 6)
+  const other = ['--baseline', 'db=oci:images/other', '--output', 'db=oci:out/dry-db']
+  const strict = await tare(...args, ...other, '-n', '--strict')
+  assert.equal(strict.code, 4)
+  assert.match(strict.stdout, /^would apply: +1 of 2 images$/m)
+  assert.match(strict.stdout, /^web +ok +2: 1 patch, 1 of the baseline /m)
+  assert.ok(!existsSync(dir.join('out', 'dry')))
 })
 
 test('tare unbundle refuses names that the bundle does not have, and lists without a counterpart', async () => {

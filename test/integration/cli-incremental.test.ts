@@ -2,48 +2,25 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { suite, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { openSource } from '../../src/transport/index.ts'
 import { fixture } from '../support/fixtures.ts'
 import { tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
 import { copyTo } from '../support/incremental-images.ts'
 import { type RecordingRegistry, recordingRegistry } from '../support/recording-registry.ts'
+import { type Ended, errorIn, resultIn, runTare, TARE_MAIN } from '../support/run-tare.ts'
 import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const layer = (name: string, bytes = 2000): Uint8Array => tarOf({ [name]: name.repeat(bytes / name.length) })
 const gzip = { compression: 'gzip' } as const
 
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function tare(...args: readonly string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [MAIN, ...args],
-      { env: { XDG_CACHE_HOME: SCRATCH_CACHE }, maxBuffer: 64 * 1024 * 1024 },
-      (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
-    )
-  })
-}
-
 type Fields = Readonly<Record<string, unknown>>
 
-function resultIn({ stdout, stderr }: Ended): Fields {
-  const envelope = JSON.parse(stdout) as { readonly schemaVersion: number; readonly result?: Fields }
-  assert.ok(envelope.result !== undefined, stdout + stderr)
-  assert.equal(envelope.schemaVersion, 1)
-  return envelope.result
-}
-
-function errorIn({ stdout }: Ended): Fields {
-  return (JSON.parse(stdout) as { readonly error: Fields }).error
+function tare(...args: readonly string[]): Promise<Ended> {
+  return runTare(args)
 }
 
 function imagesIn(ended: Ended): readonly Fields[] {
@@ -289,6 +266,44 @@ suite('tare incremental', () => {
     )
   })
 
+  test('inventory --all-of store takes every image of the local store, without layers it lacks', async () => {
+    await using directory = await temporaryDirectory()
+    const store = ['--store', directory.join('store')]
+    const layout = `oci:${directory.join('layout')}`
+    for (const name of ['v1', 'v2']) {
+      await writeImage(`${layout}:${name}`, { layers: [layer(name)], ...gzip })
+      assert.equal((await tare('copy', `${layout}:${name}`, `store:app:${name}`, ...store)).code, 0)
+    }
+    const taken = await tare('inventory', '--all-of', 'store', ...store, '-o', directory.join('site.json'), '--json')
+    assert.deepEqual(
+      imagesIn(taken).map((image) => image['name']),
+      ['docker.io/library/app:v1', 'docker.io/library/app:v2'],
+    )
+    assert.equal((await tare('inventory', '--all-of', 'cellar', '-o', directory.join('site.json'))).code, 2)
+  })
+
+  test('archives go through pipes, and into volumes', async () => {
+    await using directory = await temporaryDirectory()
+    await using registry = await recordingRegistry()
+    const final = `oci:${directory.join('final')}:v1`
+    const { descriptor } = await writeImage(final, { layers: [layer('a')], ...gzip })
+    const call = (...words: readonly string[]): string =>
+      ['node', TARE_MAIN, ...words].map((word) => `'${word}'`).join(' ')
+    const to = registry.at('app:v1')
+    const pipe = `${call('incremental', 'pull', final, '-')} | ${call('incremental', 'push', '--tls-verify=false', '-', to)}`
+    const path = `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`
+    await promisify(execFile)('sh', ['-ec', pipe], { env: { PATH: path, XDG_CACHE_HOME: SCRATCH_CACHE } })
+    assert.equal(await digestAt(registry, 'app:v1'), descriptor.digest)
+    const file = directory.join('app.tar')
+    const split = await tare('incremental', 'pull', '--split', '4KiB', final, file, '--json')
+    assert.equal(split.code, 0, split.stdout)
+    assert.ok((await readdir(directory.path)).filter((name) => name.startsWith('app.tar.')).length > 1)
+    const pushed = await tare('incremental', 'push', '--tls-verify=false', file, registry.at('other:v1'))
+    assert.equal(pushed.code, 0, pushed.stderr)
+    assert.equal(await digestAt(registry, 'other:v1'), descriptor.digest)
+    assert.equal((await tare('incremental', 'pull', '--resume', final, '-')).code, 2)
+  })
+
   test('pull --patch writes a delta, which vet, push, inspect and apply understand', async () => {
     await using directory = await temporaryDirectory()
     await using registry = await recordingRegistry()
@@ -431,7 +446,7 @@ suite('tare incremental', () => {
     const args = ['incremental', 'pull', '--tls-verify=false', '--jobs', '1', registry.at('app:v1'), path]
     for (const more of [[], ['--resume']]) {
       const reached = new Promise<void>((resolve) => (arrived = resolve))
-      const child = spawn(process.execPath, [MAIN, ...args, ...more, '--json'], {
+      const child = spawn(process.execPath, [TARE_MAIN, ...args, ...more, '--json'], {
         env: { ...process.env, XDG_CACHE_HOME: SCRATCH_CACHE },
       })
       await reached

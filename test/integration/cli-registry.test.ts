@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { basicAuthorization, type RunningRegistry, startRegistry } from '../../src/registry/index.ts'
 import { fixture } from '../support/fixtures.ts'
 import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
+import { scriptedServer } from '../support/scripted-server.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -144,4 +145,36 @@ test('tare applies a delta from one registry to another place in it', async () =
   ])
   const digest = (text: string): string => createHash('sha256').update(text).digest('hex')
   assert.equal(digest(made.stdout), digest(wanted.stdout))
+})
+
+test('tare tells apart a registry that refuses, is not there, lacks the image, or has no image of it', async () => {
+  await using locked = await lockedRegistry()
+  await using open = await startRegistry()
+  await using odd = await scriptedServer((_, response) => {
+    response.setHeader('content-type', 'application/vnd.oci.image.manifest.v1+json').end('{"schemaVersion": 2}')
+  })
+  const inspect = async (host: string): Promise<readonly unknown[]> => {
+    const args = ['inspect', `docker://${host}/app:v1`, '--tls-verify=false', '--retry-times=0', '--json']
+    const { code, stdout } = await tare({}, ...args)
+    const { error } = JSON.parse(stdout) as { readonly error: Readonly<Record<string, unknown>> }
+    return [code, error['category'], error['code']]
+  }
+  assert.deepEqual(await Promise.all([locked.address, '127.0.0.1:1', open.address, odd.host].map(inspect)), [
+    [3, 'environment', 'AUTH_REQUIRED'],
+    [3, 'environment', 'NETWORK'],
+    [4, 'content', 'NOT_FOUND'],
+    [4, 'content', 'INVALID_DOCUMENT'],
+  ])
+})
+
+test('tare sends --registry-token as it is, and --no-creds nothing', async () => {
+  await using registry = await scriptedServer((_, response) => void response.writeHead(404).end('{}'))
+  const image = `docker://${registry.host}/app:v1`
+  for (const flags of [['--registry-token', 'abc'], ['--no-creds']]) {
+    await tare({}, 'inspect', image, '--tls-verify=false', ...flags)
+  }
+  const sent = registry.seen
+    .filter(({ target }) => target.includes('/manifests/'))
+    .map(({ headers }) => headers.authorization)
+  assert.deepEqual(sent, ['Bearer abc', undefined])
 })

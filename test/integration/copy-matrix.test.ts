@@ -8,12 +8,17 @@ import { fixture, sharedFixture } from '../support/fixtures.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 let registry: RunningRegistry
+let storeDirectory: TemporaryDirectory
+let CONTEXT: OpenContext
 before(async () => {
   registry = await startRegistry({ port: 0 })
+  storeDirectory = await temporaryDirectory()
+  CONTEXT = { registry: { tlsVerify: false }, storeDirectory: storeDirectory.join('store') }
 })
-after(() => registry[Symbol.asyncDispose]())
-
-const CONTEXT: OpenContext = { registry: { tlsVerify: false } }
+after(async () => {
+  await registry[Symbol.asyncDispose]()
+  await storeDirectory[Symbol.asyncDispose]()
+})
 
 interface Fixture {
   readonly name: string
@@ -49,6 +54,7 @@ const EXACT: Readonly<Record<string, (dir: TemporaryDirectory) => string>> = {
   oci: (dir) => `oci:${dir.join('layout')}:image`,
   'oci-archive': (dir) => `oci-archive:${dir.join('image.tar')}:image`,
   dir: (dir) => `dir:${dir.join('directory')}`,
+  store: (dir) => `store:copies/${dir.path.split('-').at(-1)?.toLowerCase()}:image`,
   docker: (dir) =>
     `docker://${registry.host}:${registry.port}/copies/${dir.path.split('-').at(-1)?.toLowerCase()}:image`,
 }

@@ -14,11 +14,11 @@ import {
 import { hasErrorCode } from '../../src/errors/index.ts'
 import { copyImage } from '../../src/image/index.ts'
 import type { Digest } from '../../src/oci/index.ts'
-import { digestOf } from '../../src/stream/index.ts'
+import { bytesSource, digestOf, type ProgressEvent } from '../../src/stream/index.ts'
 import { openDestination, openSource } from '../../src/transport/index.ts'
 import { type KernelRunner, createInlineRunner, createThreadRunner } from '../../src/workers/index.ts'
 import { fixture, sharedFixture } from '../support/fixtures.ts'
-import { plainLayer, tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
+import { buildImage, plainLayer, tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 const SAVE_V1 = `docker-archive:${fixture('images/app-docker-save-v1.tar.gz')}`
@@ -129,6 +129,20 @@ test('a gzip layer whose tar the baseline has, differently compressed, costs its
   assert.ok((await stat(dir.join('recompressed.tare'))).size < 20_000)
   const wanted = await rootDigest(DOCKER_V2)
   assert.equal(await apply(dir.join('recompressed.tare'), [SAVE_V2], `oci:${dir.join('out')}:v2`), wanted)
+})
+
+test('a plain layer that the producer had compressed is taken from a baseline that has it plain', async () => {
+  await using dir = await temporaryDirectory()
+  const same = tarOf({ 'usr/data': 'same '.repeat(2000) })
+  await writeImage(`oci:${dir.join('gzip')}`, { layers: [same], compression: 'gzip' })
+  await writeImage(`oci:${dir.join('plain')}`, { layers: [same] })
+  const wanted = await writeImage(`oci:${dir.join('target')}`, { layers: [same, tarOf({ 'etc/new': 'new' })] })
+  const report = await diff([`oci:${dir.join('gzip')}`], `oci:${dir.join('target')}`, dir.join('d.tare'))
+  assert.ok(report.blobs.some((blob) => blob.origin === 'baseline-tar'))
+  for (const baseline of ['gzip', 'plain']) {
+    const digest = await apply(dir.join('d.tare'), [`oci:${dir.join(baseline)}`], `oci:${dir.join(`out-${baseline}`)}`)
+    assert.equal(digest, wanted.descriptor.digest)
+  }
 })
 
 test('a delta between equal images ships documents and configs alone', async () => {
@@ -244,9 +258,63 @@ test('applyDelta() refuses an image, and a delta that was damaged, and leaves no
   )
   await writeFile(dir.join('cut.tare'), bytes.subarray(0, middle))
   await assert.rejects(apply(dir.join('cut.tare'), [SAVE_V1], `oci-archive:${dir.join('out.tar')}`), (error) =>
-    hasErrorCode(error, 'CORRUPT_TAR', 'INVALID_ARCHIVE'),
+    hasErrorCode(error, 'FILE_INCOMPLETE'),
   )
   assert.deepEqual((await readdir(dir.path)).toSorted(), ['cut.tare', 'damaged.tare'])
+})
+
+test('applyDelta() notices a baseline that is damaged, says which side it is, and leaves nothing', async () => {
+  await using dir = await temporaryDirectory()
+  const baseline = `oci:${dir.join('base')}`
+  const kept = tarOf({ kept: 'kept '.repeat(500) })
+  const files = (release: string): Uint8Array =>
+    tarOf({ release, data: Array.from({ length: 900 }, (_, index) => Math.imul(index, 2654435761) >>> 9).join(' ') })
+  await writeImage(baseline, { layers: [kept, files('one')] })
+  await writeImage(`oci:${dir.join('next')}`, { layers: [kept, files('two')] })
+  const report = await diff([baseline], `oci:${dir.join('next')}`, dir.join('d.tare'))
+  assert.deepEqual(
+    report.blobs.slice(-2).map((blob) => blob.origin),
+    ['baseline', 'patch'],
+  )
+  for (const layer of [kept, files('one')]) {
+    const path = dir.join('base', 'blobs', 'sha256', digestOf(layer).slice(7))
+    await writeFile(path, Buffer.from(layer).fill(1, 600, 601))
+    await assert.rejects(apply(dir.join('d.tare'), [baseline], `oci-archive:${dir.join('out.tar')}`), (error) => {
+      assert.ok(hasErrorCode(error, 'DIGEST_MISMATCH'), String(error))
+      assert.deepEqual([error.category, 'side' in error ? error.side : undefined], ['content', 'baseline'])
+      return true
+    })
+    await writeFile(path, layer)
+  }
+  assert.deepEqual((await readdir(dir.path)).toSorted(), ['base', 'd.tare', 'next'])
+})
+
+test('diffImages() and applyDelta() tell a reporter of their own about every blob, from its start to its end', async () => {
+  await using dir = await temporaryDirectory()
+  const events: ProgressEvent[] = []
+  const onProgress = (event: ProgressEvent): void => void events.push(event)
+  const seen = (): ReadonlyMap<string, readonly string[]> => {
+    const states = new Map<string, string[]>()
+    for (const { id, state } of events.splice(0)) states.set(id, [...(states.get(id) ?? []), state])
+    return states
+  }
+  const [v1, v2] = [`oci:${dir.join('v1')}`, `oci:${dir.join('v2')}`]
+  await writeImage(v1, { layers: [tarOf({ a: 'one '.repeat(500), b: 'b' })], compression: 'gzip' })
+  await writeImage(v2, { layers: [tarOf({ a: 'one '.repeat(501), b: 'b' }), tarOf({ c: 'new' })] })
+  const report = await diff([v1], v2, dir.join('d.tare'), { onProgress })
+  const made = seen()
+  const changed = report.blobs.filter((blob) => blob.role === 'layer')
+  for (const { digest } of changed) assert.ok(made.has(digest), digest)
+
+  await using baseline = await openSource(v1)
+  await using delta = await openSource(`oci-archive:${dir.join('d.tare')}`)
+  await using destination = await openDestination(`oci:${dir.join('out')}`)
+  await applyDelta(delta, [baseline], destination, { kernels, onProgress })
+  const applied = seen()
+  for (const { digest } of changed) {
+    const states = applied.get(digest) ?? []
+    assert.deepEqual([states[0], states.at(-1)], ['started', 'done'], digest)
+  }
 })
 
 test('diffImages() that is aborted leaves nothing behind', async () => {
@@ -327,4 +395,46 @@ test('gzip layers whose diffIDs are sha512 are patched as well', async () => {
   const report = await diff([v1], v2, dir.join('d.tare'))
   assert.equal(report.blobs.at(-1)?.origin, 'patch')
   assert.equal(await apply(dir.join('d.tare'), [v1], `oci:${dir.join('out')}`), wanted.descriptor.digest)
+})
+
+test('an image without layers is made a delta of and applied, with and without a baseline that has some', async () => {
+  await using dir = await temporaryDirectory()
+  await writeImage(`oci:${dir.join('some')}`, { layers: [tarOf({ a: 'one' })] })
+  const { descriptor } = await writeImage(`oci:${dir.join('none')}`, { layers: [] })
+  for (const [at, baselines] of [[`oci:${dir.join('some')}`], [`oci:${dir.join('none')}`], []].entries()) {
+    const path = dir.join(`${at}.tare`)
+    const report = await diff(baselines, `oci:${dir.join('none')}`, path)
+    assert.deepEqual(
+      report.blobs.map((blob) => blob.role),
+      ['manifest', 'config'],
+    )
+    assert.equal(await apply(path, baselines, `oci:${dir.join(`out-${at}`)}`), descriptor.digest)
+  }
+})
+
+test('a layer that is to be fetched from its URLs stays so, and nobody asks for it', async () => {
+  await using dir = await temporaryDirectory()
+  const layers = [tarOf({ a: 'one' }), tarOf({ b: 'from elsewhere' })]
+  const { manifest, blobs } = buildImage({ layers })
+  const [config, own, elsewhere] = blobs
+  assert.ok(config !== undefined && own !== undefined && elsewhere !== undefined)
+  const foreign = {
+    ...elsewhere.descriptor,
+    mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar',
+    urls: ['https://layers.example/b.tar'],
+  }
+  const document = { ...JSON.parse(Buffer.from(manifest.bytes).toString()), layers: [own.descriptor, foreign] }
+  const bytes = Buffer.from(JSON.stringify(document))
+  const root = { descriptor: { ...manifest.descriptor, digest: digestOf(bytes), size: bytes.length }, bytes }
+  {
+    await using layout = await openDestination(`oci:${dir.join('target')}`)
+    for (const blob of [config, own]) await layout.putBlob(blob.descriptor, async () => bytesSource(blob.bytes))
+    await layout.putManifest(root)
+    await layout.commit(root)
+  }
+  await writeImage(`oci:${dir.join('base')}`, { layers: [tarOf({ a: 'none' })] })
+  const report = await diff([`oci:${dir.join('base')}`], `oci:${dir.join('target')}`, dir.join('d.tare'))
+  assert.equal(report.blobs.at(-1)?.origin, 'foreign')
+  const digest = await apply(dir.join('d.tare'), [`oci:${dir.join('base')}`], `oci:${dir.join('out')}`)
+  assert.equal(digest, root.descriptor.digest)
 })

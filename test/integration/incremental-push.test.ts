@@ -399,13 +399,55 @@ suite('pushIncremental()', () => {
     await assert.rejects(push(path, registry.at('b:v2'), registry.context), { side: 'destination' })
   })
 
+  test('takes what refers to an image along from a layout that lists it beside the image', async () => {
+    await using directory = await temporaryDirectory()
+    await using registry = await recordingRegistry()
+    const path = directory.join('signed.tar')
+    const image = buildImage({ layers: [layer('a')], ...gzip })
+    const signature = buildImage({ layers: [layer('s')] })
+    const artifactType = 'application/vnd.dev.sigstore.bundle.v0.3+json'
+    const document = JSON.parse(Buffer.from(signature.manifest.bytes).toString()) as object
+    const { mediaType, digest, size } = image.manifest.descriptor
+    const bytes = Buffer.from(JSON.stringify({ ...document, artifactType, subject: { mediaType, digest, size } }))
+    const entry = { mediaType: MEDIA_TYPE.OCI_MANIFEST, digest: digestOf(bytes), size: bytes.length, artifactType }
+    const blobs = [
+      ...image.blobs,
+      ...signature.blobs,
+      { descriptor: image.manifest.descriptor, bytes: image.manifest.bytes },
+    ]
+    await writeFile(
+      path,
+      tarOf({
+        'oci-layout': '{"imageLayoutVersion":"1.0.0"}',
+        'index.json': JSON.stringify({ schemaVersion: 2, manifests: [{ mediaType, digest, size }, entry] }),
+        [`blobs/sha256/${entry.digest.slice(7)}`]: bytes,
+        ...Object.fromEntries(blobs.map((blob) => [`blobs/sha256/${blob.descriptor.digest.slice(7)}`, blob.bytes])),
+      }),
+    )
+    const report = await push(path, registry.at('app:v1'), registry.context)
+    assert.deepEqual(
+      report.images.map((pushed) => [pushed.digest, pushed.referrers]),
+      [[digest, [entry.digest]]],
+    )
+    await using source = await openSource(registry.at('app:v1'), registry.context)
+    assert.deepEqual(
+      (await source.referrers?.(digest))?.map((referrer) => referrer.digest),
+      [entry.digest],
+    )
+  })
+
   test('refuses an archive that is cut off, no archive at all, and one without images', async () => {
     await using directory = await temporaryDirectory()
     await using registry = await recordingRegistry()
     const whole = await readFile(fixture('images/app-docker-v2.oci.tar'))
     const path = directory.join('cut.tar')
     await writeFile(path, whole.subarray(0, 2_000_000))
-    await assert.rejects(push(path, registry.at('app:v2'), registry.context), { code: 'CORRUPT_TAR' })
+    await assert.rejects(push(path, registry.at('app:v2'), registry.context), { code: 'FILE_INCOMPLETE' })
+    // Cut between two files nothing is broken, and a layer that was lost looks like one that was left out.
+    await writeFile(path, whole.subarray(0, whole.lastIndexOf('./blobs/sha256/')))
+    for (const work of [push, vet]) {
+      await assert.rejects(work(path, registry.at('app:v2'), registry.context), { code: 'FILE_INCOMPLETE' })
+    }
     await writeFile(path, 'no archive'.repeat(100))
     await assert.rejects(push(path, registry.at('app:v2'), registry.context), { code: 'INVALID_ARCHIVE' })
     await writeFile(

@@ -205,6 +205,16 @@ test('answers that stay bad map to codes and keep what the registry said', async
   }
 })
 
+test('requests are tried again as often as told, but not where the answer will not change', async () => {
+  const tries: Readonly<Record<number, number>> = { 400: 1, 403: 1, 404: 1, 429: 3, 500: 3, 503: 3 }
+  for (const [status, count] of Object.entries(tries)) {
+    await using server = await registry((_, response) => void response.writeHead(Number(status)).end('{}'))
+    await using client = clientOf(server)
+    await assert.rejects(client.repository('app').getManifest('1'))
+    assert.equal(server.log.length, count, status)
+  }
+})
+
 test('web pages are not taken for a registry', async () => {
   for (const status of [200, 404]) {
     await using server = await registry((_, response) => {

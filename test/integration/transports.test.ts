@@ -558,8 +558,10 @@ suite('oci-archive:', () => {
       tar(indexJson({ ...image.root, digest: 'sha256:../../../../etc/passwd' })),
     ],
     ['what is no tar', 'INVALID_ARCHIVE', Buffer.alloc(4096, 'not a tar ')],
-    ['an archive that is cut off', 'CORRUPT_TAR', tar(...image.blobs, index).subarray(0, 700)],
-    ['a gzip that is cut off', 'CORRUPT_GZIP', gzipSync(tar(index, ...image.blobs)).subarray(0, -9)],
+    ['an archive that is cut off', 'FILE_INCOMPLETE', tar(...image.blobs, index).subarray(0, 700)],
+    ['a gzip of an archive that was cut off', 'CORRUPT_TAR', gzipSync(tar(...image.blobs, index).subarray(0, 700))],
+    ['a gzip of what is no tar', 'INVALID_ARCHIVE', gzipSync(Buffer.alloc(4096, 'not a tar '))],
+    ['a gzip that is cut off', 'FILE_INCOMPLETE', gzipSync(tar(index, ...image.blobs)).subarray(0, -9)],
   ]
   for (const [what, code, bytes] of cases) {
     test(`refuses ${what}`, async () => {

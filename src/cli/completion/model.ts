@@ -30,7 +30,16 @@ export interface CompletionModel {
 }
 
 /** Prefixes of images, as they are offered. */
-export const IMAGE_PREFIXES: readonly string[] = ['docker://', 'oci:', 'oci-archive:', 'docker-archive:', 'dir:']
+export const IMAGE_PREFIXES: readonly string[] = [
+  'docker://',
+  'oci:',
+  'oci-archive:',
+  'docker-archive:',
+  'dir:',
+  'store:',
+  'docker-daemon:',
+  'containerd:',
+]
 
 const VALUE_KINDS: Readonly<Record<string, ValueKind>> = { file: 'file', dir: 'directory', image: 'image' }
 

@@ -113,7 +113,7 @@ async function deepestExisting(path: string): Promise<string> {
   return found !== undefined || dirname(path) === path ? path : deepestExisting(dirname(path))
 }
 
-const SIGNING_PACKAGES = ['@sigstore/bundle', '@sigstore/verify', '@sigstore/tuf', '@sigstore/sign']
+const SIGNING_PACKAGES = ['@sigstore/bundle', '@sigstore/verify', '@sigstore/tuf']
 
 /** Whether the parts are there that keyless signatures need; everything else of Tare works without. */
 export function checkSigning(): Check {
@@ -122,7 +122,7 @@ export function checkSigning(): Check {
     return { name: 'signing', status: 'ok', detail: 'keys, and keyless by sigstore' }
   }
   const detail = `keys alone: ${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not installed`
-  return { name: 'signing', status: 'warn', detail, hint: 'Install Tare with its optional dependencies' }
+  return { name: 'signing', status: 'warn', detail, hint: 'Install Tare again, with all its dependencies' }
 }
 
 function isInstalled(name: string): boolean {

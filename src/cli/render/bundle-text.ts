@@ -1,23 +1,19 @@
 import type { BundleReport, DiffahReport } from '../../delta/index.ts'
-import type { SignatureReport } from '../make-delta.ts'
+import type { WrittenDelta } from '../delta-output.ts'
 import { formatPercent, formatSize } from '../format/size.ts'
 import { formatFields, formatTable } from '../format/table.ts'
 import { shortId } from '../progress/renderer.ts'
+import { volumesText } from './delta-text.ts'
 
 /** What `tare bundle` says in the end. */
-export function bundleText(
-  report: (BundleReport | DiffahReport) & {
-    readonly path?: string
-    readonly fileBytes?: number
-    readonly signature?: SignatureReport | undefined
-  },
-): string {
+export function bundleText(report: (BundleReport | DiffahReport) & Partial<WrittenDelta>): string {
   const { images, path, fileBytes, digest, shippedBytes, targetBytes, spoolBytes } = report
   const isDryRun = path === undefined
   const mayShrink = isDryRun && images.some((image) => image.blobs.some((blob) => blob.origin === 'patch'))
   const fields = formatFields([
     ['images', String(images.length)],
-    ['delta', path ?? 'not written (dry run)'],
+    [isDryRun ? 'delta' : 'wrote', path ?? 'not written (dry run)'],
+    ['volumes', volumesText(report.volumes)],
     ['digest', digest],
     ['signature', report.signature?.path],
     ['file', fileBytes === undefined ? undefined : share(fileBytes, targetBytes)],

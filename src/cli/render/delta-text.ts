@@ -1,24 +1,20 @@
 import type { ApplyPlan, ApplyReport, BlobSavings, DiffReport } from '../../delta/index.ts'
 import type { VerifiedSignature } from '../../sign/index.ts'
-import type { SignatureReport } from '../make-delta.ts'
+import type { WrittenDelta } from '../delta-output.ts'
 import { formatPercent, formatSize } from '../format/size.ts'
 import { formatFields, formatTable } from '../format/table.ts'
 import { shortId } from '../progress/renderer.ts'
+import { layerCountsText } from './layer-counts.ts'
 import { signerText } from './verify-text.ts'
 
 /** What `tare diff` says in the end. */
-export function diffText(
-  report: DiffReport & {
-    readonly path?: string
-    readonly fileBytes?: number
-    readonly signature?: SignatureReport | undefined
-  },
-): string {
+export function diffText(report: DiffReport & Partial<WrittenDelta>): string {
   const isDryRun = report.path === undefined
   const fields = formatFields([
     ['target', `${report.target.reference}, ${report.target.digest}`],
     ...report.baselines.map(({ reference, digest }) => ['baseline', `${reference}, ${digest}`] as const),
-    ['delta', report.path ?? 'not written (dry run)'],
+    [isDryRun ? 'delta' : 'wrote', report.path ?? 'not written (dry run)'],
+    ['volumes', volumesText(report.volumes)],
     ['digest', report.digest],
     ['signature', report.signature?.path],
     ['file', report.fileBytes === undefined ? undefined : share(report.fileBytes, report.targetBytes)],
@@ -37,6 +33,12 @@ export function diffText(
   return `${fields}\n${blobTable(report.blobs)}`
 }
 
+/** The volumes of a delta, in short. */
+export function volumesText(names: readonly string[] | undefined): string | undefined {
+  if (names === undefined) return undefined
+  return names.length < 2 ? names[0] : `${names.length}, ${names[0]} to ${names.at(-1)}`
+}
+
 /** What `tare apply` says in the end. */
 export function applyText(
   report: ApplyPlan & Partial<Pick<ApplyReport, 'copy'>> & { readonly signature?: VerifiedSignature | undefined },
@@ -45,9 +47,10 @@ export function applyText(
   return formatFields([
     ['delta', `${report.delta.reference}, ${report.delta.digest}`],
     ['signed by', report.signature === undefined ? undefined : signerText(report.signature.signer)],
-    ['target', copy === undefined ? 'not written (dry run)' : copy.destination],
+    copy === undefined ? ['target', 'not written (dry run)'] : ['wrote', copy.destination],
     ['digest', copy?.digest ?? report.target.digest],
     ['size', formatSize(report.targetBytes)],
+    ['layers', layerCountsText(report.blobs)],
     ['from the delta', formatSize(report.deltaBytes)],
     ['from baselines', `${formatSize(report.baselineBytes)} of layers read`],
     ['there already', copy === undefined || copy.savedBytes === 0 ? undefined : formatSize(copy.savedBytes)],

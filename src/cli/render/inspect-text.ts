@@ -1,20 +1,35 @@
-import type { DeltaSummary, HistogramBucket, ImageSummary, LayerKind, LayerRow } from '../../delta/index.ts'
+import type { BlobTotals, DeltaSummary, HistogramBucket, ImageSummary, LayerKind, LayerRow } from '../../delta/index.ts'
 import { formatPercent, formatSize } from '../format/size.ts'
 import { formatFields, formatTable } from '../format/table.ts'
 import { shortId } from '../progress/renderer.ts'
 
 /** What `tare inspect` tells of a delta. */
 export function deltaText(summary: DeltaSummary): string {
-  const { images } = summary
+  const { images, totals } = summary
   const fields = formatFields([
     ['delta', summary.reference],
     ['digest', summary.digest],
     ['format', summary.format === 'diffah' ? 'diffah v1' : undefined],
     ['made by', summary.tool],
+    ['made at', summary.createdAt],
+    ['platform', summary.platform],
     ['images', summary.isBundle ? `${images.length}: ${images.map((image) => image.name).join(', ')}` : undefined],
     ['ships', share(summary.shippedBytes, summary.targetBytes)],
+    ['whole', `${count(totals.wholeCount, 'blob')}, ${formatSize(totals.wholeBytes)}`],
+    ['patched', patchedText(totals)],
+    ['left out', leftOutText(totals)],
   ])
   return [fields, ...images.map((image) => imageSection(image, summary.isBundle))].join('\n')
+}
+
+function patchedText({ patchCount, patchBytes, patchedBytes }: BlobTotals): string | undefined {
+  if (patchCount === 0) return undefined
+  const saved = patchedBytes - patchBytes
+  return `${count(patchCount, 'blob')}, ${share(patchBytes, patchedBytes)}; saves ${formatSize(saved)}`
+}
+
+function leftOutText({ leftOutCount, leftOutBytes }: BlobTotals): string | undefined {
+  return leftOutCount === 0 ? undefined : `${count(leftOutCount, 'blob')}, ${formatSize(leftOutBytes)}`
 }
 
 function imageSection(image: ImageSummary, isNamed: boolean): string {

@@ -2,6 +2,7 @@ import type { ApplyBundleReport, ApplyImageStatus, PlannedImage, PreflightStatus
 import { formatSize } from '../format/size.ts'
 import { formatFields, formatTable } from '../format/table.ts'
 import { shortId } from '../progress/renderer.ts'
+import { layerCountsText } from './layer-counts.ts'
 
 const STATUS: Readonly<Record<ApplyImageStatus, string>> = {
   ok: 'ok',
@@ -61,6 +62,7 @@ export function unbundlePlanText(report: {
     [
       { title: 'image' },
       { title: 'preflight' },
+      { title: 'layers' },
       { title: 'size', align: 'right' },
       { title: 'from the delta', align: 'right' },
       { title: 'baseline read', align: 'right' },
@@ -70,6 +72,7 @@ export function unbundlePlanText(report: {
     images.map(({ name, preflight, plan, destination }) => [
       name,
       PREFLIGHT[preflight.status],
+      plan === undefined ? '' : layerCountsText(plan.blobs),
       plan === undefined ? '' : formatSize(plan.targetBytes),
       plan === undefined ? '' : formatSize(plan.deltaBytes),
       plan === undefined ? '' : formatSize(plan.baselineBytes),

@@ -3,9 +3,8 @@ import { startCodecs } from '../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { ImageOpener } from '../image-opener.ts'
 import { baselineOption } from '../image-options.ts'
-import { openIfIncremental } from '../incremental-tools.ts'
 import { openContext } from '../open-context.ts'
-import { openDeltas } from '../open-deltas.ts'
+import { openAppliable } from '../open-deltas.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
 import { addVerifyOptions, type VerifyOptionValues } from '../signature-options.ts'
 import { wantedVerification } from '../verification-policy.ts'
@@ -28,7 +27,7 @@ export function defineApply(program: Command, execute: Execute): void {
       'Rebuilds the target of a delta file from the baseline: manifest, config and layers have the digests they had ' +
         'where the delta was made. Nothing is visible at the target before everything is verified.',
     )
-    .argument('<delta>', 'delta file')
+    .argument('<delta>', 'delta file, in one piece or in volumes; - for standard input')
     .argument('<baseline>', 'image that the delta builds on')
     .argument('<target>', 'where to write the image')
     .addOption(baselineOption())
@@ -47,11 +46,13 @@ export function defineApply(program: Command, execute: Execute): void {
           'Only if the right key signed it',
           'tare apply --verify cosign.pub app.tare docker://mirror.example/app:v1 docker://mirror.example/app:v2',
         ],
+        ['As it arrives', 'cat /media/*/app.tare.[0-9]* | tare apply - oci:app:v1 oci:app:v2'],
         ['Would it work?', 'tare apply --dry-run app.tare oci:app:v1 oci:app:v2'],
       ]),
     )
     .action((delta: string, baseline: string, target: string, values: ApplyOptionValues) =>
       execute(async (run) => {
+        run.standard.claimOutput(target)
         const [{ applyDelta, pickDelta, planApply }, { openDestination }, { applyText }] = await Promise.all([
           import('../../delta/index.ts'),
           import('../../transport/index.ts'),
@@ -74,13 +75,13 @@ export function defineApply(program: Command, execute: Execute): void {
         const opener = new ImageOpener(context, resources)
         const openBaselines = (): Promise<readonly ImageSource[]> =>
           opener.openAll([baseline, ...(values.baseline ?? [])])
-        const archive = verification === undefined ? await openIfIncremental(delta, context, resources) : undefined
-        if (archive !== undefined) {
+        const opened = await openAppliable(delta, context, resources, verification)
+        if (opened.kind === 'incremental') {
           const { applyIncremental } = await import('../apply-incremental.ts')
           const to = resources.use(await openDestination(target, await openContext(run, values, 'dest')))
-          return applyIncremental(archive, await openBaselines(), to, values, run)
+          return applyIncremental(opened.archive, await openBaselines(), to, values, run)
         }
-        const { set, signature } = await openDeltas(delta, context, resources, verification)
+        const { set, signature } = opened
         const baselines = await openBaselines()
         const mayHold = pickDelta(set, values.image).plan.target.digest
         const destinationContext = { ...(await openContext(run, values, 'dest')), mayHold }

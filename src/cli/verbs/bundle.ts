@@ -26,7 +26,10 @@ export function defineBundle(program: Command, execute: Execute): void {
         'stored once. The pairs stand in a file, YAML or JSON, or are given one by one with --pair.',
     )
     .argument('[spec]', 'file with the pairs; relative paths in it start from its folder')
-    .argument('[delta]', 'file to write; an existing one is replaced when the new one is complete')
+    .argument(
+      '[delta]',
+      'file to write, or - for standard output; an existing one is replaced when the new one is complete',
+    )
     .addOption(
       new Option(
         '--pair <name=baseline,target>',
@@ -47,6 +50,7 @@ export function defineBundle(program: Command, execute: Execute): void {
     .action((first: string | undefined, second: string | undefined, values: BundleOptionValues) =>
       execute(async (run) => {
         const { spec, delta } = await readArguments(first, second, values)
+        if (values.dryRun !== true) run.standard.claimOutput(delta, true)
         const platforms = parsePlatforms(values.platform)
         const output = await deltaFile(delta)
         const context = await openContext(run, values)

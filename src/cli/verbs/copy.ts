@@ -3,7 +3,7 @@ import type { CopyReport } from '../../image/index.ts'
 import { formatFields } from '../format/table.ts'
 import { formatSize } from '../format/size.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
-import { parsePlatforms, platformOption } from '../image-options.ts'
+import { parsePlatforms, platformOption, splitOption } from '../image-options.ts'
 import { openContext } from '../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
 import type { Execute } from '../run.ts'
@@ -11,6 +11,7 @@ import type { Execute } from '../run.ts'
 interface CopyOptionValues extends RegistryOptionValues {
   readonly platform?: readonly string[]
   readonly force?: boolean
+  readonly split?: number
 }
 
 /** `tare copy SOURCE DESTINATION` */
@@ -26,6 +27,7 @@ export function defineCopy(program: Command, execute: Execute): void {
     .argument('<destination>', 'where to copy it')
     .addOption(platformOption('copy only this member of an index'))
     .option('--force', 'replace a destination that is not empty')
+    .addOption(splitOption())
   addRegistryOptions(command, ['src', 'dest'])
     .addHelpText('after', REFERENCE_HELP)
     .addHelpText(
@@ -36,6 +38,7 @@ export function defineCopy(program: Command, execute: Execute): void {
           'One platform into what docker load reads',
           'tare copy --platform linux/arm64 docker://app:v2 docker-archive:app.tar:app:v2',
         ],
+        ['Straight into docker load', 'tare copy docker://app:v2 docker-archive:-:app:v2 | docker load'],
         [
           'Between registries, each with its own credentials',
           'tare copy --src-creds a:secret --dest-creds b:secret docker://one.example/app:v1 docker://two.example/app:v1',
@@ -44,13 +47,15 @@ export function defineCopy(program: Command, execute: Execute): void {
     )
     .action((source: string, destination: string, values: CopyOptionValues) =>
       execute(async (run) => {
+        run.standard.claimOutput(destination)
         const platforms = parsePlatforms(values.platform)
         const [{ copyImage }, { openDestination, openSource }] = await Promise.all([
           import('../../image/index.ts'),
           import('../../transport/index.ts'),
         ])
         await using from = await openSource(source, await openContext(run, values, 'src'))
-        await using to = await openDestination(destination, await openContext(run, values, 'dest'))
+        const context = await openContext(run, values, 'dest')
+        await using to = await openDestination(destination, { ...context, volumeBytes: values.split })
         const { signal, logger, onProgress, settings } = run
         const report = await copyImage(from, to, { platforms, concurrency: settings.jobs, signal, logger, onProgress })
         return { kind: 'summary', report, text: copyText(report) }

@@ -24,7 +24,10 @@ export function defineDiff(program: Command, execute: Execute): void {
     )
     .argument('<baseline>', 'image that the receiver has')
     .argument('<target>', 'image that the receiver shall get')
-    .argument('<delta>', 'file to write; an existing one is replaced when the new one is complete')
+    .argument(
+      '<delta>',
+      'file to write, or - for standard output; an existing one is replaced when the new one is complete',
+    )
     .addOption(baselineOption())
     .addOption(platformOption('take only this member of an index'))
   addMakeDeltaOptions(command)
@@ -42,11 +45,14 @@ export function defineDiff(program: Command, execute: Execute): void {
           'For a partner who runs diffah',
           'tare diff --archive-format diffah docker-archive:v1.tar docker-archive:v2.tar app.tar',
         ],
+        ['On FAT sticks or discs, in pieces', 'tare diff --split 4GB oci:app:v1 oci:app:v2 app.tare'],
+        ['Through a pipe', 'tare diff oci:app:v1 oci:app:v2 - | ssh host tare apply - oci:app:v1 oci:app:v2'],
         ['How large would it be?', 'tare diff --dry-run oci:app:v1 oci:app:v2 app.tare'],
       ]),
     )
     .action((baseline: string, target: string, delta: string, values: DiffOptionValues) =>
       execute(async (run) => {
+        if (values.dryRun !== true) run.standard.claimOutput(delta, true)
         const platforms = parsePlatforms(values.platform)
         const output = await deltaFile(delta)
         const context = await openContext(run, values)

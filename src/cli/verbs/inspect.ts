@@ -21,7 +21,7 @@ export function defineInspect(program: Command, execute: Execute): void {
       'Shows manifests, config, layers, sizes and platforms of an image, or what a delta file ships and what it saves. ' +
         'A bare path is a delta file.',
     )
-    .argument('<image|delta>', 'image, or path of a delta file')
+    .argument('<image|delta>', 'image, or path of a delta file; - for standard input')
     .option('--raw', 'print the exact bytes of the manifest or index and nothing else')
     .option('--config', 'print the exact bytes of the image config and nothing else')
     .addOption(platformOption('look at this member of an index'))

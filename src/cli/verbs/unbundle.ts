@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import type { ApplyBundleReport, BaselineSpec, ImageTask, OutputSpec } from '../../delta/index.ts'
+import type { BaselineSpec, ImageTask, OutputSpec } from '../../delta/index.ts'
 import { TareError } from '../../errors/index.ts'
 import type { OpenContext } from '../../transport/index.ts'
 import { startCodecs } from '../delta-tools.ts'
@@ -31,7 +31,7 @@ export function defineUnbundle(program: Command, execute: Execute): void {
         'lack something are left out and told of (exit code 6); with --strict nothing is written then. Baselines and ' +
         'outputs stand in files, YAML or JSON, or are given one by one with --baseline and --output.',
     )
-    .argument('<delta>', 'bundle, or the delta of one image')
+    .argument('<delta>', 'bundle, or the delta of one image, in one piece or in volumes; - for standard input')
     .argument('[baselines]', 'file with the baseline, or several, of each image by name')
     .argument('[outputs]', 'file with the place of each image by name')
     .addOption(
@@ -85,23 +85,32 @@ export function defineUnbundle(program: Command, execute: Execute): void {
         const tasks = tasksOf(specs, opener, destinationContext, resources)
         if (values.dryRun === true) {
           const images = await planUnbundle(set, tasks, options)
-          const failure = images.find((image) => image.preflight.error !== undefined)?.preflight.error
-          const report = { delta: { reference: set.reference, digest: set.descriptor.digest }, signature, images }
-          return { kind: 'summary', report, text: unbundlePlanText(report), failure }
+          const report = { delta: { reference: set.reference, digest: set.descriptor.digest }, mode, signature, images }
+          const errors = images.map((image) => image.preflight.error)
+          return resultOf(report, unbundlePlanText(report), mode, errors)
         }
         const kernels = resources.use(await startCodecs(run))
         const report = { ...(await applyBundle(set, tasks, { ...options, kernels })), signature }
-        return resultOf(report, unbundleText(report))
+        const errors = report.images.map((image) => image.error)
+        return resultOf(report, unbundleText(report), mode, errors)
       }),
     )
 }
 
-/** Partial runs that did something end with a code of their own; everything else ends as its first failure says. */
-function resultOf(report: ApplyBundleReport, text: string): VerbResult {
-  const failure = report.images.find((image) => image.error !== undefined)?.error
-  if (failure === undefined) return { kind: 'summary', report, text }
-  if (report.mode === 'partial' && report.successful > 0) return { kind: 'summary', report, text, isPartial: true }
-  return { kind: 'summary', report, text, failure }
+/**
+ * Partial runs that did something, or would, end with a code of their own; everything else ends as its first failure says.
+ *
+ * @param errors - of each image
+ */
+function resultOf(
+  report: unknown,
+  text: string,
+  mode: 'strict' | 'partial',
+  errors: readonly (TareError | undefined)[],
+): VerbResult {
+  const failure = errors.find((error) => error !== undefined)
+  const isPartial = mode === 'partial' && failure !== undefined && errors.includes(undefined)
+  return isPartial ? { kind: 'summary', report, text, isPartial } : { kind: 'summary', report, text, failure }
 }
 
 interface UnbundleSpecs {

@@ -88,20 +88,15 @@ export class BlobPatcher {
     if (sources.length === 0) return { kind: 'full', open: layer.open }
     this.#progress(layer, 'started', 0)
     const target = await this.#spool.write('target', layer.open(this.#options.signal))
-    try {
-      const patch = await this.#bestPatch(layer, target, sources)
-      if (patch !== undefined) {
-        await target.remove()
-        return patch
-      }
-    } catch (error) {
-      this.#options.signal?.throwIfAborted()
+    const patch = await this.#bestPatch(layer, target, sources).catch((error: unknown) => {
       if (this.#options.intraLayer === 'required' || !hasErrorCode(error, 'MEMORY_LIMIT')) throw error
       this.#options.logger?.warn(`layer ${layer.descriptor.digest} is stored as it is: ${error.message}`)
-    } finally {
-      this.#progress(layer, 'done', layer.descriptor.size)
-    }
-    return { kind: 'full', open: () => target.read() }
+      return undefined
+    })
+    this.#progress(layer, 'done', layer.descriptor.size)
+    if (patch === undefined) return { kind: 'full', open: () => target.read() }
+    await target.remove()
+    return patch
   }
 
   /** Sources that anyone could decode against, within the memory there is. */
@@ -155,9 +150,11 @@ export class BlobPatcher {
     }
     const source = best ?? first
     if (this.#options.level !== undefined || source === undefined) return best
+    if (best !== undefined && best.file.sizeBytes < size * WORTHWHILE_SHARE) return best
     const isSmall = Math.max(size, source.dictionary.sizeBytes) <= SMALL_LAYER_BYTES
-    if (!isSmall || (best !== undefined && best.file.sizeBytes < size * WORTHWHILE_SHARE)) return best
-    return this.#improve(best, layer, target, source, THOROUGH_LEVEL)
+    const { memoryBytes = DEFAULT_MEMORY_BYTES } = this.#options
+    const fits = this.#memoryFor(size, source.dictionary.sizeBytes, THOROUGH_LEVEL) <= memoryBytes
+    return isSmall && fits ? this.#improve(best, layer, target, source, THOROUGH_LEVEL) : best
   }
 
   /** The smaller of a patch that there is and one that is made; the first where they are equal. */

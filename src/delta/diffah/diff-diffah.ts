@@ -1,7 +1,7 @@
 import { TareError } from '../../errors/index.ts'
 import { bareDescriptor, type Digest, type Platform } from '../../oci/index.ts'
 import { bytesSource, mapLimited, SpoolDirectory } from '../../stream/index.ts'
-import { openVerifiedBlob } from '../../transport/index.ts'
+import { type ArchiveOutputOptions, openVerifiedBlob } from '../../transport/index.ts'
 import { baselineName } from '../baseline-set.ts'
 import type { BundleReport, DiffReport, ImagePair } from '../diff.ts'
 import type { BlobOrigin, DeltaPlan, PlannedBlob } from '../plan.ts'
@@ -21,7 +21,7 @@ import {
 import { type StoredBlobOpener, writeDiffahArchive } from './write-diffah.ts'
 
 /** Options of {@link diffDiffah}. */
-export interface DiffahOptions extends SurveyPairsOptions, BlobPatcherOptions {
+export interface DiffahOptions extends SurveyPairsOptions, BlobPatcherOptions, ArchiveOutputOptions {
   /** What made the archive, and its version: `tare 0.1.0`. */
   readonly tool: string
   /** Time recorded in the archive, seconds since 1970; left out, it is Go's zero, which says that there is none. */

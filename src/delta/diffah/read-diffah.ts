@@ -48,14 +48,26 @@ import { MAX_SIDECAR_BYTES, parseSidecar, type Sidecar, SIDECAR_NAME, type Sidec
 export async function openDiffahArchive(path: string, options: TarArchiveOptions = {}): Promise<DiffahArchive> {
   await using resources = new AsyncDisposableStack()
   const files = resources.use(await TarArchive.open(path, { ...options, otherwise: `oci:${path}` }))
-  const bytes = await readNamedFile(files, SIDECAR_NAME, MAX_SIDECAR_BYTES, path)
-  if (bytes === undefined) {
+  const archive = await diffahArchiveIn(path, files)
+  if (archive === undefined) {
     throw new TareError('NOT_A_DELTA', `${path} is not an archive of diffah: it has no ${SIDECAR_NAME}`, {
       hint: 'Check the path; a delta of Tare has an index.json',
     })
   }
   resources.move()
-  return new DiffahArchive(path, files, bytes)
+  return archive
+}
+
+/**
+ * The archive of diffah that some files make up, as {@link openDiffahArchive} gives it; undefined where they have no
+ * sidecar.
+ *
+ * @param path - where they lie, for messages
+ * @param files - disposed with the archive
+ */
+export async function diffahArchiveIn(path: string, files: NamedFiles): Promise<DiffahArchive | undefined> {
+  const bytes = await readNamedFile(files, SIDECAR_NAME, MAX_SIDECAR_BYTES, path)
+  return bytes === undefined ? undefined : new DiffahArchive(path, files, bytes)
 }
 
 /** An archive of diffah that was opened, and not yet looked into. */
@@ -106,7 +118,10 @@ export class DiffahArchive implements AsyncDisposable {
       }
     })
     const isBundle = deltas.length > 1 || deltas[0]?.name !== DEFAULT_IMAGE_NAME
-    return { format: 'diffah', reference: this.reference, descriptor, isBundle, deltas }
+    // Go's zero time stands for none.
+    const createdAt = sidecar.createdAt.startsWith('0001-01-01T00:00:00') ? undefined : sidecar.createdAt
+    const { platform } = sidecar
+    return { format: 'diffah', reference: this.reference, descriptor, createdAt, platform, isBundle, deltas }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -83,8 +83,9 @@ async function surveyPair(pair: ImagePair, options: SurveyPairsOptions): Promise
   const baseline = onlyManifest(narrowTree(whole, platforms).tree, source.reference)
   checkAlgorithms(baseline, source.reference)
   if (whole.root.kind === 'index') {
-    const by = `${source.reference.replace(/@.*$/, '')}@${baseline.descriptor.digest}`
-    options.logger?.warn(`the baseline of ${name} is an index: diffah takes it only by the digest of its member, ${by}`)
+    const { digest } = baseline.descriptor
+    const how = 'by that digest, or copied out of the index with tare copy --platform'
+    options.logger?.warn(`the baseline of ${name} is an index: diffah takes its member ${digest} alone, ${how}`)
   }
   const baselineLayers = new Map(baseline.document.layers.map((layer) => [layer.digest, layer]))
   await checkHeld(image, baselineLayers, target, options)

@@ -1,14 +1,7 @@
 import { DEFAULT_CONCURRENCY } from '../../image/index.ts'
 import type { Digest } from '../../oci/index.ts'
-import {
-  type ByteSource,
-  bytesSource,
-  counted,
-  digestOf,
-  mapLimited,
-  type OperationOptions,
-} from '../../stream/index.ts'
-import { checkReplaceable, layoutBlobPath, TarWriter } from '../../transport/index.ts'
+import { type ByteSource, bytesSource, counted, digestOf, mapLimited } from '../../stream/index.ts'
+import { archiveOutput, type ArchiveOutputOptions, layoutBlobPath, TarWriter } from '../../transport/index.ts'
 import { formatSidecar, type Sidecar, SIDECAR_NAME } from './sidecar.ts'
 
 /** Gives a blob as the archive stores it; reading it to the end verifies it. */
@@ -26,11 +19,11 @@ export async function writeDiffahArchive(
   path: string,
   sidecar: Sidecar,
   blobs: ReadonlyMap<Digest, StoredBlobOpener>,
-  options: OperationOptions,
+  options: ArchiveOutputOptions,
 ): Promise<Digest> {
-  await checkReplaceable(path)
+  const createFile = await archiveOutput(path, options)
   const sidecarBytes = formatSidecar(sidecar)
-  await using writer = new TarWriter(path)
+  await using writer = new TarWriter(path, createFile)
   const head = writer.reserve(SIDECAR_NAME, sidecarBytes.length)
   const places = [...sidecar.blobs]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -52,6 +45,6 @@ export async function writeDiffahArchive(
     progress('done', totalBytes)
   }
   await mapLimited(places, DEFAULT_CONCURRENCY, fill, options)
-  await writer.commit()
+  await writer.commit(options)
   return digestOf(sidecarBytes)
 }

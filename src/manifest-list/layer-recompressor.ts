@@ -1,0 +1,127 @@
+import { CopyError, TareError } from '../errors/index.ts'
+import { compress, decompress } from '../compress/index.ts'
+import { type TreeBlob } from '../image/index.ts'
+import { type Descriptor, type Digest, isForeignLayerType, MEDIA_TYPE, statedCompression } from '../oci/index.ts'
+import {
+  type ByteSource,
+  counted,
+  Digester,
+  digesting,
+  type OperationOptions,
+  SpoolDirectory,
+  type SpoolFile,
+  verified,
+} from '../stream/index.ts'
+import { type ImageSource, openVerifiedBlob } from '../transport/index.ts'
+import type { LayerCompression } from './compression-variants.ts'
+
+/** How layers are to be compressed. */
+export interface RecompressOptions {
+  readonly format: LayerCompression
+  /** @default 6 for gzip, 3 for zstd */
+  readonly level?: number | undefined
+}
+
+/** Packs the plain tar of a layer. */
+export type LayerCompressor = (plain: ByteSource, to: RecompressOptions) => ByteSource
+
+/** What a {@link LayerRecompressor} works with. */
+export interface LayerRecompressorParts {
+  /** Has the layers. */
+  readonly source: ImageSource
+  /** @default the codecs of the Node.js that runs */
+  readonly compressLayer?: LayerCompressor | undefined
+  /** Where layers wait. @default the system's temporary directory */
+  readonly workdir?: string | undefined
+}
+
+/** Makes layers anew in another compression. Each is made once, however many members share it, and waits on disk. */
+export class LayerRecompressor implements AsyncDisposable {
+  readonly #parts: LayerRecompressorParts
+  readonly #made = new Map<string, Promise<Descriptor>>()
+  readonly #files = new Map<Digest, SpoolFile>()
+  #spool: Promise<SpoolDirectory> | undefined
+
+  constructor(parts: LayerRecompressorParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * The layer in another compression, with a media type of its own family; the same one where it is that already.
+   *
+   * @throws {TareError} `CANNOT_CONVERT` for Docker's types and zstd, which do not go together
+   */
+  recompress(layer: TreeBlob, to: RecompressOptions, options: OperationOptions): Promise<Descriptor> {
+    const { descriptor } = layer
+    if (statedCompression(descriptor.mediaType) === to.format || isForeignLayerType(descriptor.mediaType)) {
+      return Promise.resolve(descriptor)
+    }
+    const mediaType = layerType(descriptor, to.format)
+    const key = `${descriptor.digest} ${to.format} ${to.level}`
+    const making = this.#made.get(key) ?? this.#make(layer, to, options)
+    this.#made.set(key, making)
+    return making.then((made) => ({ ...made, mediaType }))
+  }
+
+  /** Opens a layer that was made here; undefined for any other blob. */
+  open(digest: Digest): ByteSource | undefined {
+    return this.#files.get(digest)?.read()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#made.values())
+    const spool = await this.#spool?.catch(() => undefined)
+    await spool?.[Symbol.asyncDispose]()
+  }
+
+  async #make(layer: TreeBlob, to: RecompressOptions, options: OperationOptions): Promise<Descriptor> {
+    const { descriptor, diffId } = layer
+    const { digest, size, mediaType } = descriptor
+    const { source, compressLayer = compressAsNode, workdir } = this.#parts
+    const progress = (doneBytes: number, state: 'started' | 'running' | 'done' | 'failed'): void =>
+      options.onProgress?.({
+        kind: 'step',
+        id: digest,
+        label: `${to.format} layer`,
+        doneBytes,
+        totalBytes: size,
+        state,
+      })
+    let doneBytes = 0
+    progress(0, 'started')
+    try {
+      this.#spool ??= SpoolDirectory.create(workdir)
+      const spool = await this.#spool
+      const packed = counted(openVerifiedBlob(source, descriptor, 'source', options), (byteLength) => {
+        doneBytes += byteLength
+        progress(doneBytes, 'running')
+      })
+      const { source: plain } = await decompress(packed, { subject: `layer ${digest}` })
+      const tar = diffId === undefined ? plain : verified(plain, { digest: diffId }, `layer ${digest} uncompressed`)
+      const digester = new Digester()
+      const file = await spool.write('layer', digesting(compressLayer(tar, to), digester))
+      const made: Descriptor = { mediaType, digest: digester.digest(), size: file.sizeBytes }
+      this.#files.set(made.digest, file)
+      progress(size, 'done')
+      return made
+    } catch (error) {
+      progress(doneBytes, 'failed')
+      throw CopyError.at('source', digest, error)
+    }
+  }
+}
+
+function compressAsNode(plain: ByteSource, { format, level }: RecompressOptions): ByteSource {
+  return compress(plain, format, { level })
+}
+
+function layerType({ mediaType, digest }: Descriptor, to: LayerCompression): string {
+  const isDocker = mediaType.startsWith('application/vnd.docker.')
+  if (isDocker && to === 'zstd') {
+    throw new TareError('CANNOT_CONVERT', `layer ${digest} has a Docker type, which has no zstd`, {
+      hint: 'Push it in the OCI format',
+    })
+  }
+  if (isDocker) return MEDIA_TYPE.DOCKER_LAYER_GZIP
+  return to === 'zstd' ? MEDIA_TYPE.OCI_LAYER_ZSTD : MEDIA_TYPE.OCI_LAYER_GZIP
+}

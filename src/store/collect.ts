@@ -1,0 +1,41 @@
+import { once } from 'node:events'
+import { setTimeout as wait } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { TareError } from '../errors/index.ts'
+import type { CollectReply } from './collect-worker.ts'
+import type { CollectJob } from './collector.ts'
+import type { CollectionReport } from './context.ts'
+
+/** The worker's file has the extension of this one: `.ts` from a checkout, `.js` from the package. */
+const WORKER_URL = new URL(`./collect-worker${import.meta.url.slice(-3)}`, import.meta.url)
+const PAUSE_MS = 50
+
+/** Collects on a thread of its own; waits for its turn where another collection is under way. */
+export async function collectInThread(job: CollectJob, signal: AbortSignal | undefined): Promise<CollectionReport> {
+  for (;;) {
+    const report = await collectOnce(job, signal)
+    if (report !== undefined) return report
+    await wait(PAUSE_MS, undefined, { signal }).catch((error: unknown) => {
+      signal?.throwIfAborted()
+      throw error
+    })
+  }
+}
+
+async function collectOnce(job: CollectJob, signal: AbortSignal | undefined): Promise<CollectionReport | undefined> {
+  signal?.throwIfAborted()
+  const worker = new Worker(WORKER_URL, { workerData: job })
+  try {
+    const [answer] = await once(worker, 'message', { signal })
+    const reply = answer as CollectReply // what collect-worker.ts posts
+    if (reply.kind === 'done') return reply.report
+    throw new TareError(reply.code, reply.message, { hint: reply.hint })
+  } catch (cause) {
+    signal?.throwIfAborted()
+    if (cause instanceof TareError) throw cause
+    throw new TareError('WORKER_FAILED', 'the collection failed', { cause })
+  } finally {
+    // What it had not committed is undone; another collection takes up from there.
+    await worker.terminate()
+  }
+}

@@ -1,0 +1,189 @@
+import { GC_CONTENT_LABEL, type Labels } from '../oci/index.ts'
+import type { Transaction } from './database.ts'
+import { expiryOf, FLAT_LABEL } from './leases.ts'
+import { labelsOf, parseLabels, type Row, textOf } from './rows.ts'
+
+/** Label on a blob that keeps it, whatever its value. */
+const ROOT_LABEL = 'containerd.io/gc.root'
+/** Labels by which a blob ties itself to another, or to an image, without touching that. */
+const CONTENT_BACK_LABEL = 'containerd.io/gc.bref.content'
+const IMAGE_BACK_LABEL = 'containerd.io/gc.bref.image'
+/** Whatever a collection looks at begins with it. */
+const GC_PREFIX = 'containerd.io/gc.'
+
+/** What a collection asks of one namespace while it follows references. */
+export interface GraphSource {
+  /** The labels of a blob; undefined where there is none. */
+  blobLabels(digest: string): Labels | undefined
+  /** What an image record points at, and its labels. */
+  image(name: string): { readonly target: string; readonly labels: Labels } | undefined
+}
+
+/**
+ * What is reachable in one namespace: marking with three colours. White is what neither set has, grey what waits in
+ * {@link ReachableSet.follow}, black what is in the sets.
+ */
+export class ReachableSet {
+  /** Blobs whose references have been followed. */
+  readonly #followed = new Set<string>()
+  /** Blobs that a flat lease keeps; their references are not followed. */
+  readonly #flat = new Set<string>()
+  readonly #images = new Set<string>()
+  /** What ties itself to a blob or an image: digests, by the node they are tied to. */
+  readonly #tied = new Map<string, Set<string>>()
+
+  has(digest: string): boolean {
+    return this.#followed.has(digest) || this.#flat.has(digest)
+  }
+
+  /** Notes what a blob ties itself to, and whether it is a root; gives whether it is. */
+  note(digest: string, labels: Labels): boolean {
+    for (const [key, value] of Object.entries(labels)) {
+      if (isNamed(key, CONTENT_BACK_LABEL)) this.#tie(contentNode(value), digest)
+      else if (isNamed(key, IMAGE_BACK_LABEL)) this.#tie(imageNode(value), digest)
+    }
+    return Object.hasOwn(labels, ROOT_LABEL)
+  }
+
+  keepFlat(digest: string): void {
+    this.#flat.add(digest)
+  }
+
+  followImage(name: string, source: GraphSource): void {
+    const image = source.image(name)
+    if (image === undefined) return
+    this.#images.add(name)
+    this.follow([image.target, ...referencesOf(image.labels), ...(this.#tied.get(imageNode(name)) ?? [])], source)
+  }
+
+  /** Marks blobs and all they refer to. */
+  follow(digests: Iterable<string>, source: GraphSource): void {
+    const grey = [...digests]
+    for (let digest = grey.pop(); digest !== undefined; digest = grey.pop()) {
+      if (this.#followed.has(digest)) continue
+      this.#followed.add(digest)
+      grey.push(...this.#next(digest, source))
+    }
+  }
+
+  /** Looks again at a blob that changed. */
+  revisit(digest: string, source: GraphSource): void {
+    const labels = source.blobLabels(digest)
+    if (labels === undefined) return
+    const isRoot = this.note(digest, labels)
+    if (this.#followed.has(digest)) this.follow(this.#next(digest, source), source)
+    else if (isRoot || this.#isTiedToReachable(labels)) this.follow([digest], source)
+  }
+
+  #next(digest: string, source: GraphSource): readonly string[] {
+    const labels = source.blobLabels(digest)
+    const forward = labels === undefined ? [] : referencesOf(labels)
+    return [...forward, ...(this.#tied.get(contentNode(digest)) ?? [])]
+  }
+
+  #isTiedToReachable(labels: Labels): boolean {
+    return Object.entries(labels).some(
+      ([key, value]) =>
+        (isNamed(key, CONTENT_BACK_LABEL) && this.#followed.has(value)) ||
+        (isNamed(key, IMAGE_BACK_LABEL) && this.#images.has(value)),
+    )
+  }
+
+  #tie(node: string, digest: string): void {
+    const known = this.#tied.get(node)
+    if (known === undefined) this.#tied.set(node, new Set([digest]))
+    else known.add(digest)
+  }
+}
+
+function contentNode(digest: string): string {
+  return `content ${digest}`
+}
+
+function imageNode(name: string): string {
+  return `image ${name}`
+}
+
+/** Whether a label key is a prefix, or a name behind it, set off by a dot or a slash. */
+function isNamed(key: string, prefix: string): boolean {
+  return key.startsWith(prefix) && (key.length === prefix.length || '/.'.includes(key[prefix.length] ?? ' '))
+}
+
+function referencesOf(labels: Labels): readonly string[] {
+  return Object.entries(labels).flatMap(([key, value]) => (isNamed(key, GC_CONTENT_LABEL) ? [value] : []))
+}
+
+/** Labels as far as a collection needs them: most blobs have none that it looks at, and are not parsed. */
+function relevantLabels(text: string): Labels {
+  return text.includes(GC_PREFIX) ? parseLabels(text) : {}
+}
+
+/** Reads what it is asked for from the database, as it is now. */
+export function liveSource(transaction: Transaction, namespace: string): GraphSource {
+  return {
+    blobLabels(digest) {
+      const row = transaction.get('SELECT labels FROM blobs WHERE digest = ? AND namespace = ?', digest, namespace)
+      return row === undefined ? undefined : relevantLabels(textOf(row, 'labels'))
+    },
+    image(name) {
+      const row = transaction.get('SELECT digest, labels FROM images WHERE namespace = ? AND name = ?', namespace, name)
+      return row === undefined ? undefined : { target: textOf(row, 'digest'), labels: labelsOf(row, 'labels') }
+    },
+  }
+}
+
+/** Follows what a lease keeps, unless it has ended. */
+export function followLease(
+  transaction: Transaction,
+  namespace: string,
+  lease: Row,
+  now: number,
+  reachable: ReachableSet,
+  source: GraphSource,
+): void {
+  const labels = labelsOf(lease, 'labels')
+  if (isExpired(labels, now)) return
+  const digests = transaction
+    .all(
+      "SELECT id FROM lease_resources WHERE namespace = ? AND lease = ? AND type = 'content'",
+      namespace,
+      textOf(lease, 'id'),
+    )
+    .map((row) => textOf(row, 'id'))
+  if (Object.hasOwn(labels, FLAT_LABEL)) for (const digest of digests) reachable.keepFlat(digest)
+  else reachable.follow(digests, source)
+}
+
+/** Whether a lease has ended. */
+export function isExpired(labels: Labels, now: number): boolean {
+  return (expiryOf(labels) ?? Number.POSITIVE_INFINITY) <= now
+}
+
+/** Finds what is reachable in a namespace, from its images, leases and roots. */
+export function findReachable(transaction: Transaction, namespace: string, now: number): ReachableSet {
+  const blobs = new Map<string, string>()
+  const reachable = new ReachableSet()
+  const live = liveSource(transaction, namespace)
+  // From memory: a hundred thousand look-ups would take as long as all the rest.
+  const source: GraphSource = {
+    image: (name) => live.image(name),
+    blobLabels(digest) {
+      const text = blobs.get(digest)
+      return text === undefined ? undefined : relevantLabels(text)
+    },
+  }
+  const roots: string[] = []
+  for (const row of transaction.all('SELECT digest, labels FROM blobs WHERE namespace = ?', namespace)) {
+    const [digest, labels] = [textOf(row, 'digest'), textOf(row, 'labels')]
+    blobs.set(digest, labels)
+    if (labels.includes(GC_PREFIX) && reachable.note(digest, parseLabels(labels))) roots.push(digest)
+  }
+  reachable.follow(roots, source)
+  for (const row of transaction.all('SELECT name FROM images WHERE namespace = ?', namespace)) {
+    reachable.followImage(textOf(row, 'name'), source)
+  }
+  for (const row of transaction.all('SELECT id, labels FROM leases WHERE namespace = ?', namespace)) {
+    followLease(transaction, namespace, row, now, reachable, source)
+  }
+  return reachable
+}

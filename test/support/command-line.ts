@@ -1,0 +1,50 @@
+import { tmpdir } from 'node:os'
+import { runCommandLine } from '../../src/cli/command-line.ts'
+import { bytesSource } from '../../src/stream/index.ts'
+import type { Host, HostStream } from '../../src/cli/host.ts'
+
+/** What a run of the tool came to. */
+export interface Ended {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Where a run lives: what the environment says. */
+export interface RunPlace {
+  readonly env: Readonly<Record<string, string>>
+  readonly homeDirectory: string
+}
+
+/** Runs a command line inside this process, which takes a fraction of the time of one of its own. Relative paths are those of the test. */
+export async function runInProcess(place: RunPlace, ...argv: readonly string[]): Promise<Ended> {
+  const [stdout, stderr] = [textStream(), textStream()]
+  const host: Host = {
+    stdin: Object.assign(bytesSource(), { isTTY: false }),
+    stdout,
+    stderr,
+    ...place,
+    cpus: 2,
+    memoryBytes: 2 ** 31,
+    platform: { os: 'linux', architecture: 'amd64' },
+    temporaryDirectory: tmpdir(),
+    clock: { now: () => performance.now(), schedule: () => () => {} },
+    onSignal: () => () => {},
+    onExit: () => () => {},
+    exit() {},
+  }
+  const code = await runCommandLine(argv, host)
+  return { code, stdout: stdout.text(), stderr: stderr.text() }
+}
+
+function textStream(): HostStream & { text(): string } {
+  const chunks: Buffer[] = []
+  return {
+    write(bytes, done) {
+      chunks.push(Buffer.from(bytes))
+      done?.()
+      return true
+    },
+    text: () => Buffer.concat(chunks).toString(),
+  }
+}
