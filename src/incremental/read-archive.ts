@@ -12,6 +12,7 @@ import { type ByteSource, type OperationOptions, verifyBytes } from '../stream/i
 import {
   entryName,
   type ImageSource,
+  isSignatureEntry,
   LayoutImages,
   type LayoutReference,
   type ManifestContent,
@@ -101,7 +102,7 @@ export class IncrementalArchive implements AsyncDisposable {
     if (top === undefined || top.index.manifests.length === 0) {
       throw new TareError('NOT_FOUND', `${layouts[0]?.reference ?? reference.path} has no image`)
     }
-    const artifacts = top.index.manifests.filter(isArtifact)
+    const signatures = top.index.manifests.filter(isSignatureEntry)
     const images: ArchivedImage[] = []
     for (const entry of picked(top.index.manifests, options.overlays?.at(-1) ?? reference)) {
       images.push({
@@ -111,7 +112,7 @@ export class IncrementalArchive implements AsyncDisposable {
         source: new StackedSource(layouts, entry),
         referrers: [
           ...(await readReferrers(layouts, entry)),
-          ...(artifacts.length === 0 ? [] : await listedReferrers(top, entry, options)),
+          ...(signatures.length === 0 ? [] : await listedReferrers(top, entry, options)),
         ],
       })
     }
@@ -151,24 +152,19 @@ export class IncrementalArchive implements AsyncDisposable {
 /** Whether the `index.json` of an archive says that layers are left out of it, or lists several images. */
 export function isIncrementalIndex({ annotations, manifests }: ImageIndex): boolean {
   const { BASE, RECIPES } = INCREMENTAL_ANNOTATION
-  const images = manifests.filter((entry) => !isArtifact(entry))
+  const images = manifests.filter((entry) => !isSignatureEntry(entry))
   if (annotations?.[RECIPES] !== undefined || images.some((entry) => entry.annotations?.[BASE] !== undefined))
     return true
   return new Set(images.map(({ digest }) => digest)).size > 1
 }
 
-/** Signatures and the like lie in a layout as entries beside what they refer to. */
-function isArtifact({ artifactType }: Descriptor): boolean {
-  return artifactType !== undefined
-}
-
 /** The entries that a reference means: all images, unless it picks. */
 function picked(entries: readonly Descriptor[], { pick, path }: LayoutReference): readonly Descriptor[] {
-  const hasImages = entries.some((entry) => !isArtifact(entry))
+  const hasImages = entries.some((entry) => !isSignatureEntry(entry))
   const found = entries.filter((entry, position) => {
     switch (pick?.kind) {
       case undefined:
-        return !hasImages || !isArtifact(entry)
+        return !hasImages || !isSignatureEntry(entry)
       case 'name':
         return entryNames(entry).includes(pick.name)
       case 'digest':
