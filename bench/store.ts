@@ -7,7 +7,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { parseDigest } from '../src/oci/index.ts'
@@ -143,31 +143,48 @@ async function collection(directory: TemporaryDirectory): Promise<readonly Bench
   const kept = await manyBlobs(path)
   await using store = await Store.open(path)
   await using reading = await Store.open(path)
-  let isDone = false
-  const waits: number[] = []
-  const readers = (async () => {
-    while (!isDone) {
-      waits.push(await timed(() => readOne(reading.namespace(), kept)))
-      await nextTurn()
-    }
-  })()
-  const took = await timed(async () => {
-    const { blobs } = await store.collect()
-    if (blobs.length !== BLOBS / 2) throw new Error(`${blobs.length} blobs went`)
+  const read = (): Promise<void> => readOne(reading.namespace(), kept)
+  let took = 0
+  const during = await waitsDuring(read, async () => {
+    took = await timed(async () => {
+      const { blobs } = await store.collect()
+      if (blobs.length !== BLOBS / 2) throw new Error(`${blobs.length} blobs went`)
+    })
   })
-  isDone = true
-  await readers
+  const without = await waitsDuring(read, () => wait(took))
+  const idle = await timed(() => store.collect())
   const what = `collection over ${BLOBS} blobs`
   return [
     { what, value: took, unit: 'ms', limit: 5_000, note: `${BLOBS / 2} went, while others read` },
+    { what: `collection over ${BLOBS / 2} blobs, all of which stay`, value: idle, unit: 'ms', limit: 5_000 },
     {
       what: `${what}, longest wait of a reader`,
-      value: waits.reduce((longest, wait) => Math.max(longest, wait), 0),
+      value: longest(during),
       unit: 'ms',
       limit: 100,
-      note: `${waits.length} reads, median ${median(waits).toFixed(2)} ms`,
+      note: `of ${during.length}; as long without a collection ${longest(without).toFixed(0)} ms`,
     },
   ]
+}
+
+/** How long each reading takes while something goes on. */
+async function waitsDuring(read: () => Promise<void>, work: () => Promise<void>): Promise<readonly number[]> {
+  let isDone = false
+  const waits: number[] = []
+  const reading = (async () => {
+    while (!isDone) {
+      waits.push(await timed(read))
+      await nextTurn()
+    }
+  })()
+  await work()
+  isDone = true
+  await reading
+  return waits
+}
+
+function longest(waits: readonly number[]): number {
+  return waits.reduce((most, one) => Math.max(most, one), 0)
 }
 
 async function readOne({ content, images }: StoreNamespace, hex: string): Promise<void> {

@@ -7,7 +7,7 @@ import { resolveSettings, type Settings } from './global-options.ts'
 import type { Host } from './host.ts'
 import { watchInterrupts } from './interruption.ts'
 import { OutputPipe } from './output-pipe.ts'
-import { plainFlags } from './plain-flags.ts'
+import { podmanWords } from './podman-words.ts'
 import { createProgram } from './program.ts'
 import { createRenderer } from './progress/select.ts'
 import { errorEnvelope, errorFields, errorText, resultEnvelope } from './report-error.ts'
@@ -69,7 +69,7 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
     return { kind: 'failed', error }
   }
   try {
-    await program.parseAsync([...plainFlags(program, argv)], { from: 'user' })
+    await program.parseAsync([...podmanWords(program, argv)], { from: 'user' })
   } catch (error) {
     if (!isHelpDisplayed(error)) outcome = failed(usageError(error, verbIn(program, argv)))
   }

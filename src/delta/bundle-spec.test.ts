@@ -19,7 +19,8 @@ const GOOD: readonly (readonly [kind: keyof typeof PARSERS, value: unknown])[] =
   ['bundle', { pairs: [pair({ baseline: ['oci:v0', 'docker://registry.example/app:v1'] })] }],
   ['bundle', { pairs: [pair({ platform: 'linux/arm/v7' }), pair({ name: 'b', platform: ['linux/amd64'] })] }],
   ['bundle', { $schema: 'x', pairs: [pair({ target: 'docker-archive:app.tar:app:v2' })] }],
-  ['baselines', { baselines: { default: 'docker-archive:v1.tar', b: ['dir:one', 'dir:two'] } }],
+  ['baselines', { baselines: { default: 'docker-archive:v1.tar', b: ['dir:one', 'docker-daemon:two:v1'] } }],
+  ['baselines', { baselines: { a: 'store:app:v1', b: 'containerd:app:v1' } }],
   ['outputs', { outputs: { default: 'dir:out', b: 'oci-archive:b.tar' } }],
 ]
 
@@ -41,7 +42,7 @@ const BAD: readonly (readonly [kind: keyof typeof PARSERS, value: unknown, paths
   ['bundle', { pairs: [pair({ baseline: ['oci:a', 'b'] })] }, ['$.pairs[0].baseline[1]']],
   ['bundle', { pairs: [pair({ target: '' })] }, ['$.pairs[0].target']],
   ['bundle', { pairs: [pair({ target: 'app.tar' })] }, ['$.pairs[0].target']],
-  ['bundle', { pairs: [pair({ target: 'docker-daemon:app:v1' })] }, ['$.pairs[0].target']],
+  ['bundle', { pairs: [pair({ target: 'containers-storage:app:v1' })] }, ['$.pairs[0].target']],
   ['bundle', { pairs: [pair({ platform: 'linux' })] }, ['$.pairs[0].platform']],
   ['bundle', { pairs: [pair({ tagret: 'oci:x' })] }, ['$.pairs[0].tagret']],
   ['baselines', { baselines: {} }, ['$.baselines']],

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { hasErrorCode, TareError } from '../errors/index.ts'
+import { hasErrorCode, isTareError, TareError } from '../errors/index.ts'
 import { type Descriptor, isDigest, type Labels } from '../oci/index.ts'
 import type { OperationOptions } from '../stream/index.ts'
 import { ContainerdContent, timeOf } from './containerd-content.ts'
@@ -108,7 +108,8 @@ export class ContainerdNamespace {
         await channel
           .unary(`${LEASES}Delete`, new MessageWriter().text(1, id), { metadata })
           .catch((error: unknown) => {
-            if (!hasErrorCode(error, 'NOT_FOUND')) throw error
+            // It ends by itself too; an error here would hide the one that broke the connection.
+            if (!isTareError(error)) throw error
           })
       },
     }

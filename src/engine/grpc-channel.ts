@@ -14,6 +14,7 @@ export interface CallOptions {
 
 /** What servers and clients of gRPC send at most, unless they are told otherwise, is 4 MiB; containerd sends 16. */
 const MAX_MESSAGE_BYTES = 32 * 1024 * 1024
+const CONNECT_TIMEOUT_MS = 30_000
 /** A flag and the length. */
 const PREFIX_BYTES = 5
 /** Bytes on their way in one call, and in all. */
@@ -116,9 +117,11 @@ async function settled(session: ClientHttp2Session, signal: AbortSignal | undefi
   session.once('remoteSettings', () => resolve())
   session.once('error', reject)
   session.once('close', () => reject(new TareError('REGISTRY_PROTOCOL', 'closed without a word')))
+  session.setTimeout(CONNECT_TIMEOUT_MS, () => reject(Object.assign(new Error('no greeting'), { code: 'ETIMEDOUT' })))
   try {
     await promise
   } finally {
+    session.setTimeout(0)
     signal?.removeEventListener('abort', abort)
   }
 }

@@ -70,7 +70,7 @@ export async function copyImage(
   const report = await writeTree(tree, destination, {
     ...options,
     openBlob: (blob, signal) => source.openBlob(blob.descriptor, { signal }),
-    openPlainLayer: (blob, signal) => source.openPlainLayer?.(blob.descriptor, { signal }),
+    openPlainLayer: (blob, signal) => source.openPlainLayer?.(blob.descriptor, { signal, diffId: blob.diffId }),
     mountFrom: () => [...repositoriesToMountFrom([source.repository], destination), ...(options.mountFrom ?? [])],
   })
   return { source: source.reference, destination: destination.reference, index, ...report }

@@ -69,6 +69,7 @@ export {
   type LocalBaseline,
   type LocalBaselines,
   localBaselines,
+  localLayers,
   type WantedLayer,
 } from './local-baselines.ts'
 export { type IndexFate, memberTree, type NarrowedTree, narrowTree, offeredPlatforms, platformHint } from './narrow.ts'

@@ -80,7 +80,8 @@ interface Candidate {
   readonly name: string
   readonly manifest: Descriptor
   readonly digests: ReadonlySet<Digest>
-  readonly diffIds: ReadonlySet<Digest>
+  /** Layers, by the plain tars they unpack to. */
+  readonly diffIds: ReadonlyMap<DiffId, Descriptor>
 }
 
 type IsHeld = (candidate: Candidate, wanted: WantedLayer) => boolean
@@ -122,11 +123,31 @@ async function findCandidates(place: BaselinePlace, options: ContentReadOptions)
       name,
       manifest: { mediaType, digest, size: descriptor.size },
       digests: new Set([config.digest, ...layers.filter((_, at) => held[at]).map((layer) => layer.digest)]),
-      diffIds: new Set(isMatched ? diffIds.filter((_, at) => held[at]) : []),
+      diffIds: new Map(isMatched ? layers.flatMap((layer, at) => pairOf(diffIds[at], layer, held[at])) : []),
     })
   }
   for (const { name, target } of await place.images.list([], options)) await lenient(visit(name, target))
   return candidates
+}
+
+function pairOf(
+  diffId: DiffId | undefined,
+  layer: Descriptor,
+  isHeld: boolean | undefined,
+): readonly (readonly [DiffId, Descriptor])[] {
+  return diffId === undefined || isHeld !== true ? [] : [[diffId, layer]]
+}
+
+/**
+ * All layers of images that a store holds, by the plain tars they unpack to.
+ *
+ * @throws {TareError} `STORE_DAMAGED`, …
+ */
+export async function localLayers(
+  place: BaselinePlace,
+  options: ContentReadOptions = {},
+): Promise<ReadonlyMap<DiffId, Descriptor>> {
+  return new Map((await findCandidates(place, options)).flatMap(({ diffIds }) => [...diffIds]))
 }
 
 const NOT_FIT = [

@@ -46,6 +46,7 @@ export { type ListReferenceOptions, type LoadedList, ManifestList, type SaveList
 export { MemoryListStore } from './memory-list-store.ts'
 export { type PlatformClash, platformClashes, warnOfClashes } from './platform-clashes.ts'
 export {
+  type FoundSignature,
   type PushedMember,
   type PushListOptions,
   type PushListReport,

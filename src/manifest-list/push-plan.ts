@@ -1,6 +1,7 @@
 import { TareError } from '../errors/index.ts'
 import {
   checkDestination,
+  DEFAULT_CONCURRENCY,
   type ImageNode,
   type ImageTree,
   type IndexNode,
@@ -41,8 +42,6 @@ export interface PushPlan {
   /** What the list loses in a format. */
   lossesIn(mediaType: string): readonly ListLoss[]
 }
-
-const DEFAULT_CONCURRENCY = 6
 
 /** Reads the members that are selected, makes anew what has to change, and draws up the list that is to be pushed. */
 export async function planPush(

@@ -1,7 +1,14 @@
 import { hasErrorCode, isTareError, TareError } from '../errors/index.ts'
-import { type CopiedBlob, type ImageNode, type ImageTree, repositoriesToMountFrom, writeTree } from '../image/index.ts'
-import { type Digest, formatPlatform } from '../oci/index.ts'
-import type { OperationOptions } from '../stream/index.ts'
+import {
+  type CopiedBlob,
+  DEFAULT_CONCURRENCY,
+  type ImageNode,
+  type ImageTree,
+  repositoriesToMountFrom,
+  writeTree,
+} from '../image/index.ts'
+import { type Descriptor, type Digest, formatPlatform } from '../oci/index.ts'
+import { mapLimited, type OperationOptions } from '../stream/index.ts'
 import {
   type ImageDestination,
   type ImageSource,
@@ -30,17 +37,23 @@ export interface PushSigner {
   sign(manifest: ManifestContent, destination: string, options: OperationOptions): Promise<void>
 }
 
+/** A signature of a member, where it lies, as an artifact that refers to the member. */
+export interface FoundSignature {
+  readonly manifest: ManifestContent
+  /** What the artifact names. */
+  readonly blobs: readonly { readonly descriptor: Descriptor; readonly bytes: Uint8Array }[]
+}
+
 /** Takes the signatures of members along. */
 export interface SignatureCarrier {
-  /** How many signatures there are of a manifest where it lies. */
-  count(manifest: ManifestContent, source: ImageSource, options: OperationOptions): Promise<number>
-  /** Brings them to the destination, once the manifest is there. */
-  carry(
-    manifest: ManifestContent,
-    source: ImageSource,
-    destination: ImageDestination,
-    options: OperationOptions,
-  ): Promise<void>
+  /** The signatures that there are of a manifest at its place. */
+  find(manifest: ManifestContent, source: ImageSource, options: OperationOptions): Promise<readonly FoundSignature[]>
+  /**
+   * Puts a signature beside its manifest.
+   *
+   * @param destination - the reference that the push went to, as text
+   */
+  put(signature: FoundSignature, destination: string, options: OperationOptions): Promise<void>
 }
 
 /** Options of {@link pushList}. */
@@ -198,12 +211,12 @@ async function pushOnce(
       : (layer: Parameters<typeof target.hasBlob>[0]) => target.hasBlob(layer, { signal })
   const rewriter = new MemberRewriter({ source, convert, recompressor, keepsLayer })
   const plan = await planPush(source, target, rewriter, options)
-  await checkSignatures(plan, composite, options)
+  const signatures = await findSignatures(plan, composite, options)
   const written = await writePlan(plan, source, composite, target, rewriter, options)
   const manifest = [plan.tree.root, ...plan.alternatives].find(
     (root) => root.descriptor.mediaType === written.mediaType,
   )
-  await carrySignatures(plan, composite, target, options)
+  for (const signature of signatures) await options.signatures?.put(signature, target.reference, options)
   await sign(plan.tree, manifest ?? plan.tree.root, target, options)
   const { digest, mediaType, blobs, writtenBytes, savedBytes } = written
   const losses = plan.lossesIn(mediaType)
@@ -273,35 +286,30 @@ function sparseIndex({ absent }: PushPlan, { reference }: ImageDestination, caus
   })
 }
 
-async function checkSignatures(
+/** Signatures of the members that are pushed as they are. */
+async function findSignatures(
   plan: PushPlan,
   composite: CompositeSource,
-  { signatures, removeSignatures, ...options }: CheckedPushOptions,
-): Promise<void> {
-  if (signatures === undefined || removeSignatures === true) return
-  for (const { original, outcome } of plan.members) {
-    if (outcome !== 'changed') continue
-    const { digest } = original.descriptor
-    const count = await signatures.count(original, await composite.sourceOf(digest, options), options)
-    if (count === 0) continue
-    throw new TareError('SIGNATURE_FORBIDS_CHANGE', `member ${digest} is signed, and would be changed`, {
-      hint: 'Push it in its own format and compression, or leave its signatures behind',
-    })
-  }
-}
-
-async function carrySignatures(
-  plan: PushPlan,
-  composite: CompositeSource,
-  target: ImageDestination,
-  { signatures, removeSignatures, ...options }: CheckedPushOptions,
-): Promise<void> {
-  if (signatures === undefined || removeSignatures === true) return
-  for (const { original, outcome } of plan.members) {
-    if (outcome !== 'kept') continue
-    const place = await composite.sourceOf(original.descriptor.digest, options)
-    if ((await signatures.count(original, place, options)) > 0) await signatures.carry(original, place, target, options)
-  }
+  options: CheckedPushOptions,
+): Promise<readonly FoundSignature[]> {
+  const { signatures, removeSignatures, concurrency = DEFAULT_CONCURRENCY, ...operation } = options
+  if (signatures === undefined || removeSignatures === true) return []
+  const originals = plan.members.filter(({ outcome }) => outcome !== 'variant')
+  const found = await mapLimited(
+    originals,
+    concurrency,
+    async ({ original, outcome }, _index, signal) => {
+      const { digest } = original.descriptor
+      const place = await composite.sourceOf(digest, { ...operation, signal })
+      const ofMember = await signatures.find(original, place, { ...operation, signal })
+      if (outcome === 'kept' || ofMember.length === 0) return ofMember
+      throw new TareError('SIGNATURE_FORBIDS_CHANGE', `member ${digest} is signed, and would be changed`, {
+        hint: 'Push it in its own format and compression, or leave its signatures behind (--remove-signatures)',
+      })
+    },
+    operation,
+  )
+  return found.flat()
 }
 
 async function sign(

@@ -1,5 +1,5 @@
-import { once } from 'node:events'
-import { setTimeout as wait } from 'node:timers/promises'
+import { on } from 'node:events'
+import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { TareError } from '../errors/index.ts'
 import type { CollectReply } from './collect-worker.ts'
@@ -26,10 +26,22 @@ async function collectOnce(job: CollectJob, signal: AbortSignal | undefined): Pr
   signal?.throwIfAborted()
   const worker = new Worker(WORKER_URL, { workerData: job })
   try {
-    const [answer] = await once(worker, 'message', { signal })
-    const reply = answer as CollectReply // what collect-worker.ts posts
-    if (reply.kind === 'done') return reply.report
-    throw new TareError(reply.code, reply.message, { hint: reply.hint })
+    const blobs: CollectionReport['blobs'][number][] = []
+    for await (const [message] of on(worker, 'message', { signal, close: ['exit'] })) {
+      const reply = message as CollectReply // what collect-worker.ts posts
+      switch (reply.kind) {
+        case 'blobs':
+          for (const blob of reply.blobs) blobs.push(blob)
+          // `on` gives what has come in one go; let others have a turn in between.
+          await nextTurn()
+          break
+        case 'done':
+          return reply.report && { ...reply.report, blobs }
+        case 'failed':
+          throw new TareError(reply.code, reply.message, { hint: reply.hint })
+      }
+    }
+    throw new TareError('WORKER_FAILED', 'the collection ended without an answer')
   } catch (cause) {
     signal?.throwIfAborted()
     if (cause instanceof TareError) throw cause

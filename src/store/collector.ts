@@ -3,12 +3,13 @@ import { stat, unlink } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileError, hasErrorCode, TareError } from '../errors/index.ts'
 import { type Digest, isDigest } from '../oci/index.ts'
+import { mapLimited } from '../stream/index.ts'
 import { removeBlob, removeIngest } from './blob-rows.ts'
 import type { CollectionReport } from './context.ts'
 import { StoreDatabase, type Transaction } from './database.ts'
 import { StoreLayout } from './layout.ts'
 import { isAlive } from './owner.ts'
-import { findReachable, followLease, isExpired, liveSource, type ReachableSet } from './reachable.ts'
+import { followLease, isExpired, liveSource, type ReachableSet, scanNamespace } from './reachable.ts'
 import { labelsOf, numberOf, optionalTextOf, type Row, textOf } from './rows.ts'
 
 /** What {@link collect} works on; goes to a worker thread. */
@@ -23,6 +24,8 @@ export interface CollectJob {
 
 /** Rows and files dealt with while the database is held. */
 const BATCH = 250
+/** Files removed at a time: all threads of the process share four threads for files, and readers need one. */
+const UNLINKS = 3
 /** Others that want to write get this long between two batches. */
 const PAUSE_MS = 1
 
@@ -80,28 +83,28 @@ function reportOf(
   { isDryRun }: CollectJob,
 ): CollectionReport {
   const ingests = garbage.ingests.map(({ namespace, ref, sizeBytes }) => ({ namespace, ref, sizeBytes }))
-  const wouldFree = [...new Map(garbage.blobs.map((blob) => [blob.digest, blob.sizeBytes])).values()]
   return {
     blobs: garbage.blobs,
     leases: garbage.leases,
     ingests,
     orphanCount,
-    freedBytes: isDryRun
-      ? [...wouldFree, ...ingests.map((ingest) => ingest.sizeBytes)].reduce((a, b) => a + b, 0)
-      : freedBytes,
+    freedBytes: isDryRun ? expectedBytes(garbage) : freedBytes,
     isDryRun,
   }
+}
+
+/** Namespaces share files, so a digest counts once. */
+function expectedBytes({ blobs, ingests }: Pick<Garbage, 'blobs' | 'ingests'>): number {
+  const sizes = new Map(blobs.map((blob) => [blob.digest, blob.sizeBytes]))
+  return [...sizes.values(), ...ingests.map((ingest) => ingest.sizeBytes)].reduce((sum, one) => sum + one, 0)
 }
 
 function findGarbage(transaction: Transaction, layout: StoreLayout, now: number): Garbage {
   const rows = transaction.all('SELECT namespace FROM blobs UNION SELECT namespace FROM leases')
   const namespaces = rows.map((row) => textOf(row, 'namespace'))
-  const reachable = new Map(namespaces.map((namespace) => [namespace, findReachable(transaction, namespace, now)]))
-  const blobs = transaction.all('SELECT namespace, digest, size FROM blobs').flatMap((row) => {
-    const [namespace, digest] = [textOf(row, 'namespace'), textOf(row, 'digest')]
-    if (reachable.get(namespace)?.has(digest) === true) return []
-    return [{ namespace, digest, sizeBytes: numberOf(row, 'size') }]
-  })
+  const scanned = namespaces.map((namespace) => ({ namespace, ...scanNamespace(transaction, namespace, now) }))
+  const reachable = new Map(scanned.map((one) => [one.namespace, one.reachable]))
+  const blobs = scanned.flatMap(({ namespace, white }) => white.map((blob) => ({ namespace, ...blob })))
   const leases = transaction.all('SELECT namespace, id, labels FROM leases').flatMap((row) => {
     return isExpired(labelsOf(row, 'labels'), now)
       ? [{ namespace: textOf(row, 'namespace'), id: textOf(row, 'id') }]
@@ -256,20 +259,18 @@ class Sweeper {
     return lost
   }
 
-  /** All at the same time: one after the other they would mostly wait for the disk. */
+  /** Some at a time: one after the other they would mostly wait for the disk. */
   async #unlink(paths: readonly string[], knownSize?: (at: number) => number | undefined): Promise<void> {
-    await Promise.all(
-      paths.map(async (path, at) => {
-        try {
-          const size = knownSize?.(at) ?? (await stat(path)).size
-          await unlink(path)
-          this.freedBytes += size
-        } catch (error) {
-          const wrapped = fileError(path, 'remove', error)
-          if (!hasErrorCode(wrapped, 'FILE_NOT_FOUND')) throw wrapped
-        }
-      }),
-    )
+    await mapLimited(paths, UNLINKS, async (path, at) => {
+      try {
+        const size = knownSize?.(at) ?? (await stat(path)).size
+        await unlink(path)
+        this.freedBytes += size
+      } catch (error) {
+        const wrapped = fileError(path, 'remove', error)
+        if (!hasErrorCode(wrapped, 'FILE_NOT_FOUND')) throw wrapped
+      }
+    })
   }
 
   async #eachBatch<Item>(

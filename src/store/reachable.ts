@@ -1,7 +1,7 @@
 import { GC_CONTENT_LABEL, type Labels } from '../oci/index.ts'
 import type { Transaction } from './database.ts'
 import { expiryOf, FLAT_LABEL } from './leases.ts'
-import { labelsOf, parseLabels, type Row, textOf } from './rows.ts'
+import { labelsOf, numberOf, parseLabels, type Row, textOf } from './rows.ts'
 
 /** Label on a blob that keeps it, whatever its value. */
 const ROOT_LABEL = 'containerd.io/gc.root'
@@ -159,24 +159,30 @@ export function isExpired(labels: Labels, now: number): boolean {
   return (expiryOf(labels) ?? Number.POSITIVE_INFINITY) <= now
 }
 
+/** What is in a namespace, and what of it is reachable. */
+export interface ScannedNamespace {
+  readonly reachable: ReachableSet
+  /** Blobs that are not. */
+  readonly white: readonly { readonly digest: string; readonly sizeBytes: number }[]
+}
+
 /** Finds what is reachable in a namespace, from its images, leases and roots. */
-export function findReachable(transaction: Transaction, namespace: string, now: number): ReachableSet {
-  const blobs = new Map<string, string>()
+export function scanNamespace(transaction: Transaction, namespace: string, now: number): ScannedNamespace {
+  const rows = transaction.all(
+    `SELECT digest, size, iif(instr(labels, '${GC_PREFIX}') > 0, labels, '') AS labels FROM blobs WHERE namespace = ?`,
+    namespace,
+  )
+  // From memory: a hundred thousand look-ups would take as long as all the rest.
+  const blobs = new Map<string, Labels>()
   const reachable = new ReachableSet()
   const live = liveSource(transaction, namespace)
-  // From memory: a hundred thousand look-ups would take as long as all the rest.
-  const source: GraphSource = {
-    image: (name) => live.image(name),
-    blobLabels(digest) {
-      const text = blobs.get(digest)
-      return text === undefined ? undefined : relevantLabels(text)
-    },
-  }
+  const source: GraphSource = { image: (name) => live.image(name), blobLabels: (digest) => blobs.get(digest) }
   const roots: string[] = []
-  for (const row of transaction.all('SELECT digest, labels FROM blobs WHERE namespace = ?', namespace)) {
-    const [digest, labels] = [textOf(row, 'digest'), textOf(row, 'labels')]
+  for (const row of rows) {
+    const [digest, text] = [textOf(row, 'digest'), textOf(row, 'labels')]
+    const labels = text === '' ? NO_LABELS : parseLabels(text)
     blobs.set(digest, labels)
-    if (labels.includes(GC_PREFIX) && reachable.note(digest, parseLabels(labels))) roots.push(digest)
+    if (text !== '' && reachable.note(digest, labels)) roots.push(digest)
   }
   reachable.follow(roots, source)
   for (const row of transaction.all('SELECT name FROM images WHERE namespace = ?', namespace)) {
@@ -185,5 +191,11 @@ export function findReachable(transaction: Transaction, namespace: string, now: 
   for (const row of transaction.all('SELECT id, labels FROM leases WHERE namespace = ?', namespace)) {
     followLease(transaction, namespace, row, now, reachable, source)
   }
-  return reachable
+  const white = rows.flatMap((row) => {
+    const digest = textOf(row, 'digest')
+    return reachable.has(digest) ? [] : [{ digest, sizeBytes: numberOf(row, 'size') }]
+  })
+  return { reachable, white }
 }
+
+const NO_LABELS: Labels = {}

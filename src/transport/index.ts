@@ -1,17 +1,18 @@
 /** Transports: from a reference to where an image is read or written; and the files of archives. */
 export { isArchivePresent, STANDARD_STREAM } from './archive-input.ts'
 export { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
+export { checkReplaceable, makeDirectories } from './directory.ts'
+export { type HeldLock, withFileLock } from './file-lock.ts'
 export { layoutBlobPath } from './layout-source.ts'
 export { type NamedFiles, readNamedFile } from './named-files.ts'
-export { makeDirectories } from './directory.ts'
-export { type HeldLock, withFileLock } from './file-lock.ts'
-export { checkReplaceable } from './directory.ts'
 export { isSignatureEntry, MAX_INDEX_BYTES } from './layout-index.ts'
 export { entryName, LayoutImages } from './layout-images.ts'
 export { type ArchivePutOutcome, OciArchiveWriter } from './oci-archive-writer.ts'
 export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
 export { archiveSourceIn } from './oci-archive.ts'
+export type { DockerEngineOptions } from '../engine/index.ts'
 export { openVerifiedBlob } from './open-verified.ts'
+export type { ContainerdPlaceOptions } from './engine-options.ts'
 export type { ContainerdReference, DockerDaemonReference } from './engine-reference.ts'
 export type { RecordName } from './record-name.ts'
 export {
@@ -41,6 +42,7 @@ export {
   MAX_MANIFEST_BYTES,
   type ManifestContent,
   type OpenBlobOptions,
+  type OpenPlainLayerOptions,
   type PutBlobOptions,
   type PutOutcome,
   type RepositoryName,

@@ -98,6 +98,7 @@ function borrowed(files: NamedFiles): NamedFiles {
   return {
     sizeOf: (name) => files.sizeOf(name),
     open: (name, offset) => files.open(name, offset),
+    whyIncomplete: async (name) => files.whyIncomplete?.(name),
     async [Symbol.asyncDispose]() {},
   }
 }

@@ -26,6 +26,12 @@ export interface OpenBlobOptions extends OperationOptions {
   readonly offset?: number | undefined
 }
 
+/** What is known of a layer besides its descriptor. */
+export interface OpenPlainLayerOptions extends OperationOptions {
+  /** What its plain tar has to be. */
+  readonly diffId?: DiffId | undefined
+}
+
 /**
  * An image to read. Sources hand out bytes as they come: use `openVerifiedBlob` unless the bytes are checked
  * elsewhere. Concurrent calls are allowed.
@@ -62,7 +68,7 @@ export interface ImageSource extends AsyncDisposable {
   /**
    * The plain tar of a layer, where the source has it nearer at hand than the compressed blob. Bytes are not verified.
    */
-  openPlainLayer?(descriptor: Descriptor, options?: OperationOptions): Promise<ByteSource>
+  openPlainLayer?(descriptor: Descriptor, options?: OpenPlainLayerOptions): Promise<ByteSource>
   /**
    * Artifacts that name `digest` as their subject, such as signatures; only where referrers are kept. Nothing of it is
    * proven, and the list may hold artifacts that only seem to refer.
@@ -162,7 +168,10 @@ export interface DestinationContents {
 
 /** What a commit made visible. */
 export interface CommitResult {
-  /** Digest the reference resolves to; differs from the root's only where `layerForm` is `plain`. */
+  /**
+   * Digest the reference resolves to; differs from the root's only where `layerForm` is `plain`. Of an engine the ID that
+   * it gives the image: the digest of the config where layers are plain.
+   */
   readonly digest: Digest
 }
 

@@ -204,7 +204,7 @@ suite('standard streams', () => {
     const file = await readFile(path)
     const piped = await tare(['diff', MULTI, MULTI, '-', ...work])
     assert.ok(piped.stdout.equals(file))
-    assert.match(piped.stderr, /^delta: +-$/m)
+    assert.match(piped.stderr, /^wrote: +-$/m)
     const quiet = await tare(['diff', MULTI, MULTI, 'oci-archive:-', '--quiet', ...work])
     assert.ok(quiet.stdout.equals(file))
     assert.equal(quiet.stderr, '')

@@ -125,8 +125,10 @@ test('tare unbundle ends with the code of what failed in the middle, or 6, and s
   await writeFile(dir.join('failing.tare'), bytes)
   const run = (out: string, ...flags: readonly string[]): Promise<Ended> => {
     const images = ['web', 'db'].flatMap((name) => [
-      ...['--baseline', `${name}=oci:images/${name}:v1`],
-      ...['--output', `${name}=oci:out/${out}:${name}`],
+      '--baseline',
+      `${name}=oci:images/${name}:v1`,
+      '--output',
+      `${name}=oci:out/${out}:${name}`,
     ])
     return tare('unbundle', 'failing.tare', ...images, ...flags, '--json')
   }

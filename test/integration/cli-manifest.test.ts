@@ -4,15 +4,15 @@ import { once } from 'node:events'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { parseDigest } from '../../src/oci/index.ts'
 import { startRegistry } from '../../src/registry/index.ts'
-import { type Ended, runInProcess } from '../support/command-line.ts'
+import { runInProcess } from '../support/command-line.ts'
 import { fixture } from '../support/fixtures.ts'
 import { tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
-import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
+import { type Ended, TARE_MAIN } from '../support/run-tare.ts'
+import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const MULTI = `oci-archive:${fixture('images/app-multi-v2.oci.tar')}`
 const DOCKER = `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`
 const AMD64 = 'sha256:cb8632dd2a0bea761d652029124e650558a06b96bc26bcc14cf059e042a037bd'
@@ -23,14 +23,14 @@ const NO_TLS = '--tls-verify=false'
 
 /** Runs the tool with lists of its own. */
 function manifest(home: TemporaryDirectory, ...args: readonly string[]): Promise<Ended> {
-  const env = { XDG_CACHE_HOME: SCRATCH_CACHE, XDG_DATA_HOME: home.join('data') }
+  const env = { ...SCRATCH_ENVIRONMENT, XDG_DATA_HOME: home.join('data') }
   return runInProcess({ env, homeDirectory: home.path }, 'manifest', ...args)
 }
 
 /** The same in a process of its own. */
 function startManifest(home: TemporaryDirectory, ...args: readonly string[]): ChildProcess {
-  const env = { PATH: process.env['PATH'], XDG_CACHE_HOME: SCRATCH_CACHE, XDG_DATA_HOME: home.join('data') }
-  return spawn(process.execPath, [MAIN, 'manifest', ...args], { cwd: home.path, env, stdio: 'ignore' })
+  const env = { ...SCRATCH_ENVIRONMENT, XDG_DATA_HOME: home.join('data') }
+  return spawn(process.execPath, [TARE_MAIN, 'manifest', ...args], { cwd: home.path, env, stdio: 'ignore' })
 }
 
 /** Runs it, and makes sure that it went well. */
@@ -316,6 +316,33 @@ test('tare manifest push converts, adds copies, and removes the list when told',
   assert.equal((await manifest(home, 'exists', 'app')).code, 0)
   await done(home, 'push', '--rm', '--force', 'app', `dir:${home.join('docker')}`)
   assert.equal((await manifest(home, 'exists', 'app')).code, 1)
+})
+
+test('tare manifest push signs list and members, takes signatures along, and changes nothing that is signed', async () => {
+  await using home = await temporaryDirectory()
+  await using registry = await startRegistry()
+  const at = (name: string): string => `docker://${registry.address}/${name}`
+  const referrers = async (repository: string, digest: string): Promise<number> =>
+    (await registry.storage.referrers(repository, parseDigest(digest))).length
+  const key = home.join('ec.key')
+  await writeFile(key, Buffer.from(await readFile(fixture('diffah/keys/ec.key.b64'), 'latin1'), 'base64'))
+  await done(home, 'create', 'app', '--all', MULTI)
+  const options = ['--sign-by-sigstore-private-key', key, '--digestfile', home.join('digest')]
+  await done(home, 'push', 'app', at('signed:v1'), NO_TLS, ...options)
+  const digest = await readFile(home.join('digest'), 'utf8')
+  for (const signed of [AMD64, ARM64, digest]) assert.equal(await referrers('signed', signed), 1)
+
+  await done(home, 'from', at('signed:v1'), at('carried:v1'), NO_TLS)
+  assert.equal(await referrers('carried', AMD64), 1)
+  // The list was made here, and nobody has signed it.
+  assert.equal(await referrers('carried', digest), 0)
+  await done(home, 'from', at('signed:v1'), at('bare:v1'), NO_TLS, '--remove-signatures')
+  assert.equal(await referrers('bare', AMD64), 0)
+  await failed(home, 'SIGNATURE_FORBIDS_CHANGE', 5, 'from', at('signed:v1'), at('docker:v1'), NO_TLS, '-f', 'v2s2')
+  await done(home, 'from', at('signed:v1'), at('docker:v1'), NO_TLS, '-f', 'v2s2', '--remove-signatures')
+
+  await failed(home, 'UNSUPPORTED_BY_DESTINATION', 2, 'push', 'app', 'dir:/never', '--sign-key', key)
+  await failed(home, 'FILE_NOT_FOUND', 3, 'push', 'app', at('x:v1'), NO_TLS, '--sign-key', home.join('absent'))
 })
 
 test('tare manifest from makes and pushes a list in one go, of chosen platforms, and keeps nothing', async () => {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { bytesSource } from '../../src/stream/index.ts'
+import { gzipSync } from 'node:zlib'
 import { runCommandLine } from '../../src/cli/command-line.ts'
 import type { Host, HostStream } from '../../src/cli/host.ts'
 import { localBaselines } from '../../src/image/index.ts'
@@ -138,6 +139,14 @@ test('tare pull and push move images between registry and store, and fetch no la
     '--tls-verify=false',
   )
   assert.equal(nearby.fetchedBytes, 0)
+  const other = { layers: V2, compression: (tar: Uint8Array) => gzipSync(tar, { level: 1 }) }
+  await writeImage(`oci:${directory.join('layout')}:other`, other)
+  const sizes = buildImage(other).blobs.map(({ descriptor }) => descriptor.size)
+  assert.notDeepEqual(buildImage(other).blobs[1], buildImage({ layers: V2, compression: 'gzip' }).blobs[1])
+  const archive = `docker-archive:${directory.join('out.tar')}:app:v2`
+  const plain = await resultOf(directory, 'pull', `oci:${directory.join('layout')}:other`, '--into', archive)
+  // Other layers that unpack to the same tars, and the same config.
+  assert.deepEqual([plain.fetchedBytes, plain.reusedBytes], [0, sizes.reduce((sum, size) => sum + size, 0)])
   assert.equal(await errorCodeOf(directory, 'push', 'absent'), 'NOT_FOUND')
   assert.equal(await errorCodeOf(directory, 'pull', v2, 'x', '--into', 'dir:y'), 'INVALID_ARGUMENT')
 })

@@ -28,6 +28,7 @@ const VERBS = [
   'lease',
   'gc',
   'layer',
+  'manifest',
   'config',
   'doctor',
   'completion',
@@ -256,11 +257,11 @@ test('tare completion bash completes verbs, flags, choices, prefixes and files',
   await using directory = await temporaryDirectory()
   await writeFile(directory.join('app.tare'), '')
   const completes = bashCompletes.bind(undefined, directory.path)
-  assert.deepEqual(await completes('tare', 'co'), ['copy', 'completion'])
+  assert.deepEqual(await completes('tare', 'co'), ['copy', 'content', 'config', 'completion'])
   assert.deepEqual(await completes('tare', 'copy', '--dest-t'), ['--dest-tls-verify'])
   assert.deepEqual(await completes('tare', 'diff', '--progress', 'l'), ['lines'])
   assert.deepEqual(await completes('tare', '--quiet', 'completion', 'z'), ['zsh'])
-  assert.deepEqual(await completes('tare', 'copy', 'docker'), ['docker://', 'docker-archive:'])
+  assert.deepEqual(await completes('tare', 'copy', 'docker'), ['docker://', 'docker-archive:', 'docker-daemon:'])
   assert.deepEqual(await completes('tare', 'copy', 'oci-archive', ':', 'app'), ['app.tare'])
   assert.deepEqual(await completes('tare', 'apply', 'app'), ['app.tare'])
   assert.deepEqual(await completes('tare', 'layer', ''), ['explain'])

@@ -4,21 +4,28 @@ import { copyImage, inspectImage, narrowTree, offeredPlatforms, readImageTree } 
 import { type Digest, parsePlatform, type Platform } from '../../src/oci/index.ts'
 import { type RunningRegistry, startRegistry } from '../../src/registry/index.ts'
 import { openDestination, openSource, type OpenContext } from '../../src/transport/index.ts'
+import { startContainerd } from '../support/containerd-server.ts'
+import { startDockerEngine } from '../support/docker-engine-server.ts'
 import { fixture, sharedFixture } from '../support/fixtures.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 let registry: RunningRegistry
-let storeDirectory: TemporaryDirectory
+const resources = new AsyncDisposableStack()
 let CONTEXT: OpenContext
+/** The same with an engine that keeps layers unpacked. */
+let PLAIN_ENGINE: OpenContext
 before(async () => {
-  registry = await startRegistry({ port: 0 })
-  storeDirectory = await temporaryDirectory()
-  CONTEXT = { registry: { tlsVerify: false }, storeDirectory: storeDirectory.join('store') }
+  registry = resources.use(await startRegistry({ port: 0 }))
+  const storeDirectory = resources.use(await temporaryDirectory())
+  CONTEXT = {
+    registry: { tlsVerify: false },
+    storeDirectory: storeDirectory.join('store'),
+    docker: { host: resources.use(await startDockerEngine({ storage: 'blobs' })).host },
+    containerd: { address: resources.use(await startContainerd()).address },
+  }
+  PLAIN_ENGINE = { ...CONTEXT, docker: { host: resources.use(await startDockerEngine()).host } }
 })
-after(async () => {
-  await registry[Symbol.asyncDispose]()
-  await storeDirectory[Symbol.asyncDispose]()
-})
+after(() => resources.disposeAsync())
 
 interface Fixture {
   readonly name: string
@@ -54,14 +61,31 @@ const EXACT: Readonly<Record<string, (dir: TemporaryDirectory) => string>> = {
   oci: (dir) => `oci:${dir.join('layout')}:image`,
   'oci-archive': (dir) => `oci-archive:${dir.join('image.tar')}:image`,
   dir: (dir) => `dir:${dir.join('directory')}`,
-  store: (dir) => `store:copies/${dir.path.split('-').at(-1)?.toLowerCase()}:image`,
-  docker: (dir) =>
-    `docker://${registry.host}:${registry.port}/copies/${dir.path.split('-').at(-1)?.toLowerCase()}:image`,
+  store: (dir) => `store:copies/${nameOf(dir)}:image`,
+  docker: (dir) => `docker://${registry.host}:${registry.port}/copies/${nameOf(dir)}:image`,
+  'docker-daemon with blobs': (dir) => `docker-daemon:copies/${nameOf(dir)}:image`,
+  containerd: (dir) => `containerd:matrix/example.com/copies/${nameOf(dir)}:image`,
 }
 
-async function copy(from: string, to: string, platforms: readonly Platform[] = []): Promise<Digest> {
-  await using source = await openSource(from, CONTEXT)
-  await using destination = await openDestination(to, CONTEXT)
+/** Transports that keep plain layers and the config. */
+const PLAIN: Readonly<Record<string, (dir: TemporaryDirectory) => string>> = {
+  'docker-archive': (dir) => `docker-archive:${dir.join('image.tar')}:app:image`,
+  'docker-daemon with layers': (dir) => `docker-daemon:copies/${nameOf(dir)}:image`,
+}
+
+/** A name that no other test has. */
+function nameOf(dir: TemporaryDirectory): string {
+  return dir.path.split('-').at(-1)?.toLowerCase() ?? ''
+}
+
+async function copy(
+  from: string,
+  to: string,
+  platforms: readonly Platform[] = [],
+  context: OpenContext = CONTEXT,
+): Promise<Digest> {
+  await using source = await openSource(from, context)
+  await using destination = await openDestination(to, context)
   return (await copyImage(source, destination, { platforms })).digest
 }
 
@@ -87,16 +111,17 @@ for (const { name, reference, skip } of FIXTURES) {
     })
   }
 
-  test(`${name} copies to docker-archive and back with its config and diffIDs`, { skip }, async () => {
-    for (const platform of await platformsOf(reference)) {
-      await using dir = await temporaryDirectory()
-      const archive = `docker-archive:${dir.join('image.tar')}:app:image`
-      const back = `oci:${dir.join('back')}`
-      await copy(reference, archive, [platform])
-      await copy(archive, back)
-      assert.deepEqual(await imageIds(back), await narrowedIds(reference, platform))
-    }
-  })
+  for (const [transport, place] of Object.entries(PLAIN)) {
+    test(`${name} copies to ${transport} and back with its config and diffIDs`, { skip }, async () => {
+      for (const platform of await platformsOf(reference)) {
+        await using dir = await temporaryDirectory()
+        const back = `oci:${dir.join('back')}`
+        await copy(reference, place(dir), [platform], PLAIN_ENGINE)
+        await copy(place(dir), back, [], PLAIN_ENGINE)
+        assert.deepEqual(await imageIds(back), await narrowedIds(reference, platform))
+      }
+    })
+  }
 }
 
 async function platformsOf(reference: string): Promise<readonly Platform[]> {

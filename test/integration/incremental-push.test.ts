@@ -462,11 +462,12 @@ suite('pushIncremental()', () => {
     await using directory = await temporaryDirectory()
     await using registry = await recordingRegistry()
     const final = `oci:${directory.join('final')}:v2`
-    await writeImage(final, { layers: [layer('a', 4000)] })
+    await writeImage(final, { layers: [layer('a', 4000)], ...gzip })
     const path = directory.join('inc.tar')
     await pull([], [final], path)
     const bytes = await readFile(path)
-    bytes.fill('x', bytes.lastIndexOf('aaaa') - 100, bytes.lastIndexOf('aaaa'))
+    const at = bytes.lastIndexOf(Buffer.of(0x1f, 0x8b, 0x08)) + 20
+    bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at)
     await writeFile(path, bytes)
     await assert.rejects(push(path, registry.at('app:v2'), registry.context), { code: 'DIGEST_MISMATCH' })
     assert.equal(await digestAt(registry.at('app:v2'), registry.context), undefined)

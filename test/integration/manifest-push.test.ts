@@ -4,7 +4,13 @@ import { suite, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { CopyError } from '../../src/errors/index.ts'
 import { copyImage, inspectImage, readRawManifest } from '../../src/image/index.ts'
-import { ManifestList, MemoryListStore, type PushListOptions, ZSTD_ANNOTATION } from '../../src/manifest-list/index.ts'
+import {
+  ManifestList,
+  MemoryListStore,
+  type PushListOptions,
+  type SignatureCarrier,
+  ZSTD_ANNOTATION,
+} from '../../src/manifest-list/index.ts'
 import {
   type Descriptor,
   type Digest,
@@ -653,20 +659,20 @@ suite('what else happens on the way', () => {
     await using registry = await startRegistry()
     const list = await listOf(MULTI)
     const destination = `docker://${registry.address}/app:v1`
-    const carried: Digest[] = []
-    const signatures = {
-      count: async ({ descriptor }: { readonly descriptor: Descriptor }) => (descriptor.digest === ARM64 ? 2 : 0),
-      carry: async ({ descriptor }: { readonly descriptor: Descriptor }) => void carried.push(descriptor.digest),
+    const carried: (readonly [Digest, string])[] = []
+    const signatures: SignatureCarrier = {
+      find: async (manifest) => (manifest.descriptor.digest === ARM64 ? [{ manifest, blobs: [] }] : []),
+      put: async ({ manifest }, place) => void carried.push([manifest.descriptor.digest, place]),
     }
     await assert.rejects(push(list, destination, { signatures, format: 'docker' }), {
       code: 'SIGNATURE_FORBIDS_CHANGE',
       category: 'trust',
     })
     assert.ok(await isAbsent(destination))
-    await push(list, destination, { signatures })
-    assert.deepEqual(carried, [ARM64])
+    await push(list, destination, { signatures, addCompression: ['zstd'] })
+    assert.deepEqual(carried, [[ARM64, destination]])
     await push(list, destination, { signatures, removeSignatures: true, format: 'docker' })
-    assert.deepEqual(carried, [ARM64])
+    assert.equal(carried.length, 1)
   })
 
   test('pushList() starts over when the registry is out of order for a while', async () => {

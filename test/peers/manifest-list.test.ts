@@ -12,7 +12,7 @@ import { fixture } from '../support/fixtures.ts'
 import { tarOf, writeIndex } from '../support/image-builder.ts'
 import { runPeer, skipWithout } from '../support/peers.ts'
 import { openPodmanStore, type PodmanStore } from '../support/podman.ts'
-import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
+import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 const DOCKER = `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`
@@ -81,7 +81,7 @@ async function membersAt(reference: string): Promise<readonly Descriptor[]> {
 
 /** Runs our tool with lists of its own. */
 async function tare(home: TemporaryDirectory, ...args: readonly string[]): Promise<string> {
-  const env = { XDG_CACHE_HOME: SCRATCH_CACHE, XDG_DATA_HOME: home.path }
+  const env = { ...SCRATCH_ENVIRONMENT, XDG_DATA_HOME: home.path }
   const { code, stdout, stderr } = await runInProcess({ env, homeDirectory: home.path }, 'manifest', ...args)
   if (code !== 0) throw new Error(`tare manifest ${args.join(' ')} exited with ${code}: ${stderr}`)
   return stdout

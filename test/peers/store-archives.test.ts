@@ -77,11 +77,9 @@ suite('podman', { skip: skipWithout('podman') }, () => {
   test('loads our export with the same image ID, and saves what we import', async () => {
     await using ours = await temporaryStore()
     const { path, imageId } = await exported(ours, 'app-docker-v1.oci.tar')
+    const places = ['--root', ours.directory.join('podman'), '--runroot', ours.directory.join('podman-run')]
     const podman = (...args: readonly string[]): ReturnType<typeof runPeer> =>
-      runPeer('podman', [
-        ...['--root', ours.directory.join('podman'), '--runroot', ours.directory.join('podman-run')],
-        ...['--storage-driver', 'vfs', ...args],
-      ])
+      runPeer('podman', [...places, '--storage-driver', 'vfs', ...args])
     await podman('load', '--quiet', '--input', path)
     assert.equal((await podman('images', '--quiet', '--no-trunc')).stdout.trim(), `sha256:${imageId}`)
     for (const format of ['docker-archive', 'oci-archive']) {

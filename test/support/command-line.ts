@@ -2,13 +2,7 @@ import { tmpdir } from 'node:os'
 import { runCommandLine } from '../../src/cli/command-line.ts'
 import { bytesSource } from '../../src/stream/index.ts'
 import type { Host, HostStream } from '../../src/cli/host.ts'
-
-/** What a run of the tool came to. */
-export interface Ended {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
-}
+import type { Ended } from './run-tare.ts'
 
 /** Where a run lives: what the environment says. */
 export interface RunPlace {

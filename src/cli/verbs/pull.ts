@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { TareError } from '../../errors/index.ts'
+import type { DiffId } from '../../oci/index.ts'
 import { formatSize } from '../format/size.ts'
 import { formatFields } from '../format/table.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
@@ -60,18 +61,23 @@ export function definePull(program: Command, execute: Execute): void {
             hint: 'Give the name with the image that --into names',
           })
         }
-        const [{ copyImage, NearbySource }, { hasTransportPrefix, openDestination, openSource, parseReferenceOnDisk }] =
-          await Promise.all([import('../../image/index.ts'), import('../../transport/index.ts')])
+        const [
+          { copyImage, localLayers, NearbySource },
+          { hasTransportPrefix, openDestination, openSource, parseReferenceOnDisk },
+        ] = await Promise.all([import('../../image/index.ts'), import('../../transport/index.ts')])
         const reference = await parseReferenceOnDisk(hasTransportPrefix(image) ? image : `docker://${image}`)
         const target = values.into ?? (await localName(name, image, reference))
         const context = { ...(await openContext(run, values)), storeNamespace: values.namespace }
         await using opened = await openStore(run, values, true)
         const { namespace } = opened
-        await using from = new NearbySource(await openSource(reference, context), namespace.content)
-        await using to = await openDestination(
-          values.into === undefined ? { transport: 'store', name: target } : target,
-          context,
-        )
+        let layers: ReturnType<typeof localLayers> | undefined
+        const nearby = {
+          content: namespace.content,
+          findPlain: async (diffId: DiffId) => (await (layers ??= localLayers(namespace, run))).get(diffId),
+        }
+        await using from = new NearbySource(await openSource(reference, context), nearby)
+        // By its text: a name that has a digest is given to nothing else.
+        await using to = await openDestination(values.into ?? `store:${target}`, context)
         const { signal, logger, onProgress, settings } = run
         const copied = await copyImage(from, to, { platforms, concurrency: settings.jobs, signal, logger, onProgress })
         if (values.label !== undefined) {

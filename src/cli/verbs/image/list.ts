@@ -4,6 +4,7 @@ import { formatTable } from '../../format/table.ts'
 import { examples } from '../../help.ts'
 import { labelsText, namespaceOption, openStore, type StoreOptionValues } from '../../open-store.ts'
 import type { Execute } from '../../run.ts'
+import { surveyOrWarn } from '../../survey-or-warn.ts'
 
 /** `tare image ls` */
 export function defineImageList(group: Command, execute: Execute): void {
@@ -27,22 +28,17 @@ export function defineImageList(group: Command, execute: Execute): void {
     )
     .action((filters: readonly string[], values: StoreOptionValues) =>
       execute(async (run) => {
-        const { signal, settings, logger } = run
+        const { signal, settings } = run
         await using opened = await openStore(run, values)
-        const { images, content } = opened.namespace
+        const { images } = opened.namespace
         const records = await images.list(filters, { signal })
         if (settings.quiet && !settings.json) {
           return { kind: 'answer', report: undefined, text: records.map(({ name }) => `${name}\n`).join('') }
         }
-        const { surveyImage } = await import('../../../image/index.ts')
         const report: ListedImage[] = []
-        for (const { name, target, labels, createdAt, updatedAt } of records) {
-          signal.throwIfAborted()
-          const survey = await surveyImage(content, target, { signal }).catch((error: unknown) => {
-            signal.throwIfAborted()
-            logger.warn(`${name}: ${error instanceof Error ? error.message : String(error)}`)
-            return undefined
-          })
+        for (const record of records) {
+          const { name, target, labels, createdAt, updatedAt } = record
+          const survey = await surveyOrWarn(opened.namespace, record, run)
           const { mediaType, digest } = target
           report.push({
             name,

@@ -1,10 +1,12 @@
 import type { Command } from 'commander'
 import { TareError } from '../../../errors/index.ts'
+import type { ImageRecord, StoreNamespace } from '../../../store/index.ts'
 import { formatSize } from '../../format/size.ts'
 import { formatFields } from '../../format/table.ts'
 import { examples } from '../../help.ts'
 import { namespaceOption, openStore, type StoreOptionValues } from '../../open-store.ts'
-import type { Execute } from '../../run.ts'
+import type { Execute, Run } from '../../run.ts'
+import { surveyOrWarn } from '../../survey-or-warn.ts'
 
 interface PruneOptionValues extends StoreOptionValues {
   readonly all?: boolean
@@ -39,13 +41,12 @@ export function defineImagePrune(group: Command, execute: Execute): void {
         }
         const { signal } = run
         await using opened = await openStore(run, values)
-        const { images, content } = opened.namespace
+        const { images } = opened.namespace
         const records = await images.list(filters, { signal })
-        const { surveyImage } = await import('../../../image/index.ts')
         const removed: string[] = []
-        for (const { name, target } of records) {
-          if (values.incomplete === true && (await surveyImage(content, target, { signal })).missingCount === 0)
-            continue
+        for (const record of records) {
+          const { name, target } = record
+          if (values.incomplete === true && !(await lacksBlobs(opened.namespace, record, run))) continue
           if (values.dryRun !== true) await images.delete(name, { signal, target: target.digest })
           removed.push(name)
         }
@@ -56,4 +57,9 @@ export function defineImagePrune(group: Command, execute: Execute): void {
         return { kind: values.dryRun === true ? 'answer' : 'summary', report, text }
       }),
     )
+}
+
+/** A damaged image is not known to lack any, and stays. */
+async function lacksBlobs(namespace: StoreNamespace, record: ImageRecord, run: Run): Promise<boolean> {
+  return ((await surveyOrWarn(namespace, record, run))?.missingCount ?? 0) > 0
 }

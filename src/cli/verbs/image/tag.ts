@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
-import { TareError } from '../../../errors/index.ts'
+import { hasErrorCode, TareError } from '../../../errors/index.ts'
+import type { ImageStore } from '../../../store/index.ts'
 import { examples } from '../../help.ts'
 import { findImage, fullName, namespaceOption, openStore, type StoreOptionValues } from '../../open-store.ts'
-import type { Execute } from '../../run.ts'
+import type { Execute, Run } from '../../run.ts'
 
 interface TagOptionValues extends StoreOptionValues {
   readonly force?: boolean
@@ -26,17 +27,21 @@ export function defineImageTag(group: Command, execute: Execute): void {
         const { images } = opened.namespace
         const { target, labels } = await findImage(images, name, run)
         const full = await Promise.all(names.map(fullName))
-        if (values.force !== true) {
-          const taken = new Set((await images.list([], { signal })).map((record) => record.name))
-          const first = full.find((candidate) => taken.has(candidate))
-          if (first !== undefined) {
-            throw new TareError('ALREADY_EXISTS', `image ${first} is there already`, { hint: 'Move it with --force' })
-          }
-        }
+        if (values.force !== true) for (const candidate of full) await checkIsFree(images, candidate, run)
         const tagged = full.map((candidate) => ({ name: candidate, target, labels }))
         await images.putAll(tagged, { signal, replaceLabels: true })
         const report = { digest: target.digest, names: full }
         return { kind: 'summary', report, text: full.map((candidate) => `${candidate}\n`).join('') }
       }),
     )
+}
+
+async function checkIsFree(images: ImageStore, name: string, { signal }: Run): Promise<void> {
+  try {
+    await images.get(name, { signal })
+  } catch (error) {
+    if (hasErrorCode(error, 'NOT_FOUND')) return
+    throw error
+  }
+  throw new TareError('ALREADY_EXISTS', `image ${name} is there already`, { hint: 'Move it with --force' })
 }

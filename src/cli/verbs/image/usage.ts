@@ -5,6 +5,7 @@ import { formatFields, formatTable } from '../../format/table.ts'
 import { examples } from '../../help.ts'
 import { namespaceOption, openStore, type StoreOptionValues } from '../../open-store.ts'
 import type { Execute } from '../../run.ts'
+import { surveyOrWarn } from '../../survey-or-warn.ts'
 
 /** What an image takes up. */
 interface ImageUsage {
@@ -31,18 +32,19 @@ export function defineImageUsage(group: Command, execute: Execute): void {
     .addHelpText('after', examples([['All', 'tare image usage']]))
     .action((filters: readonly string[], values: StoreOptionValues) =>
       execute(async (run) => {
-        const { surveyImage } = await import('../../../image/index.ts')
         const { signal } = run
         await using opened = await openStore(run, values)
-        const { images, content } = opened.namespace
+        const { images } = opened.namespace
         const picked = new Set((await images.list(filters, { signal })).map(({ name }) => name))
         const holders = new Map<Digest, number>()
         const sizes = new Map<Digest, number>()
         const surveyed: { readonly name: string; readonly held: readonly Digest[]; readonly missingCount: number }[] =
           []
-        for (const { name, target } of await images.list([], { signal })) {
-          signal.throwIfAborted()
-          const { blobs, missingCount } = await surveyImage(content, target, { signal })
+        for (const record of await images.list([], { signal })) {
+          const { name } = record
+          const survey = await surveyOrWarn(opened.namespace, record, run)
+          if (survey === undefined) continue
+          const { blobs, missingCount } = survey
           const present = [...blobs.values()].filter(({ isPresent }) => isPresent)
           for (const { descriptor } of present) {
             holders.set(descriptor.digest, (holders.get(descriptor.digest) ?? 0) + 1)

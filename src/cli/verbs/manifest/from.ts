@@ -60,7 +60,9 @@ export function defineManifestFrom(group: Command, execute: Execute): void {
           })
         }
         const annotations = parseAnnotations(values.annotation)
-        const options = await pushOptions(values, run)
+        const target = await imageArgument(destination)
+        await using resources = new AsyncDisposableStack()
+        const options = await pushOptions(values, target, resources, run)
         const { ManifestList, MemoryListStore } = await import('../../../manifest-list/index.ts')
         const list = ManifestList.create()
         const additions = await readAll(images, values, run)
@@ -69,7 +71,7 @@ export function defineManifestFrom(group: Command, execute: Execute): void {
         list.setArtifactType(undefined, values.artifactType ?? '')
         if (values.subject !== undefined) list.setSubject(await readSubject(values.subject, sourceSide(values), run))
         await list.saveToImage(new MemoryListStore())
-        const report = await list.push(await imageArgument(destination), options)
+        const report = await list.push(target, options)
         await writeDigest(values.digestfile, report)
         const name = images.length === 1 ? (images[0] ?? '') : `a list of ${images.length} images`
         return { kind: 'summary', report, text: pushText(name, report) }

@@ -3,30 +3,33 @@ import { TareError } from '../../../errors/index.ts'
 import type { PushListOptions } from '../../../manifest-list/index.ts'
 import { openContext } from '../../open-context.ts'
 import { collectList, parseCount } from '../../option-values.ts'
+import { prepareSigner } from '../../prepare-signer.ts'
+import { pushSigner, signatureCarrier } from '../../push-signatures.ts'
 import type { Run } from '../../run.ts'
+import { addSignOptions, type SignOptionValues } from '../../signature-options.ts'
 import { addReachOptions, type ReachOptionValues, reachValues } from './insecure-option.ts'
 
 /** The values that commander gathers for {@link addPushOptions}. */
-export interface PushOptionValues extends ReachOptionValues {
+export interface PushOptionValues extends ReachOptionValues, SignOptionValues {
   readonly addCompression?: readonly string[]
   readonly compressionFormat?: string
   readonly compressionLevel?: number
   readonly digestfile?: string
   readonly force?: boolean
   readonly forceCompression?: boolean
-  readonly format?: 'oci' | 'v2s2' | 'docker'
+  readonly listFormat?: 'oci' | 'v2s2' | 'docker'
   readonly removeSignatures?: boolean
+  readonly signBySigstorePrivateKey?: string
 }
 
 /** Adds what every verb that pushes a list can be told, as podman's is. */
 export function addPushOptions(command: Command): Command {
   command
     .addOption(
-      new Option('-f, --format <format>', 'write list and members in this format (default: each in its own)').choices([
-        'oci',
-        'v2s2',
-        'docker',
-      ]),
+      new Option(
+        '-f, --list-format <format>',
+        'write list and members in this format; --format as podman has it (default: each in its own)',
+      ).choices(['oci', 'v2s2', 'docker']),
     )
     .addOption(
       new Option(
@@ -41,16 +44,24 @@ export function addPushOptions(command: Command): Command {
     .option('--remove-signatures', 'leave signatures of members behind')
     .option('--digestfile <file>', 'write the digest of what was pushed to a file')
     .option('--force', 'replace a destination that is not empty')
+  addSignOptions(command).addOption(new Option('--sign-by-sigstore-private-key <file>', 'as --sign-key').hideHelp())
   return addReachOptions(command, ['src', 'dest'])
 }
 
 /**
- * What a push is told by the command line.
+ * What a push is told by the command line. Keys are opened here, before any work.
  *
- * @throws {TareError} `INVALID_ARGUMENT`
+ * @param destination - where it goes, with its transport
+ * @param resources - gets what has to be given back after the push
+ * @throws {TareError} `INVALID_ARGUMENT`, `INVALID_KEY`, `KEY_PASSWORD`, …
  */
-export async function pushOptions(values: PushOptionValues, run: Run): Promise<PushListOptions> {
-  const { format, addCompression, compressionFormat, compressionLevel: level, removeSignatures } = values
+export async function pushOptions(
+  values: PushOptionValues,
+  destination: string,
+  resources: AsyncDisposableStack,
+  run: Run,
+): Promise<PushListOptions> {
+  const { listFormat, addCompression, compressionFormat, compressionLevel: level, removeSignatures } = values
   if (level !== undefined && compressionFormat === undefined) {
     throw new TareError('INVALID_ARGUMENT', '--compression-level says nothing without a format', {
       hint: 'Add --compression-format',
@@ -58,15 +69,21 @@ export async function pushOptions(values: PushOptionValues, run: Run): Promise<P
   }
   const reach = reachValues(values)
   const { signal, logger, onProgress, settings } = run
+  const context = await openContext(run, reach, 'dest')
+  const signKey = values.signKey ?? values.signBySigstorePrivateKey
+  const prepared = await prepareSigner(run, signKey === undefined ? values : { ...values, signKey })
+  if (prepared !== undefined) resources.use(prepared)
   return {
-    format: format === undefined ? undefined : format === 'oci' ? 'oci' : 'docker',
+    format: listFormat === undefined ? undefined : listFormat === 'oci' ? 'oci' : 'docker',
     addCompression,
     compression: compressionFormat === undefined ? undefined : { format: compressionFormat, level },
     // Who names a format wants it, as with podman.
     forceCompression: values.forceCompression ?? compressionFormat !== undefined,
     removeSignatures,
+    signatures: removeSignatures === true ? undefined : signatureCarrier(context),
+    signer: prepared === undefined ? undefined : await pushSigner(run, prepared, destination, context),
     sources: await openContext(run, reach, 'src'),
-    destination: await openContext(run, reach, 'dest'),
+    destination: context,
     // Requests are tried again one by one, see --retry-times.
     maxRetries: 0,
     concurrency: settings.jobs,

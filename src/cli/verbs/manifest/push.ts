@@ -62,10 +62,11 @@ export function defineManifestPush(group: Command, execute: Execute): void {
         const { destinationOfName, findList, ManifestList } = await import('../../../manifest-list/index.ts')
         const { signal } = run
         const store = await openListStore(run)
-        const options = await pushOptions(values, run)
         const { id, names } = await findList(store, name, { signal })
         const target = await imageArgument(destination ?? destinationOfName(names[0] ?? name))
         const { list } = await ManifestList.loadFromImage(store, id, { signal })
+        await using resources = new AsyncDisposableStack()
+        const options = await pushOptions(values, target, resources, run)
         const report = await list.push(target, { ...options, ...(await selectionOf(list, values)) })
         await writeDigest(values.digestfile, report)
         if (values.rm === true || values.purge === true) await store.remove(id, { signal })
