@@ -3,6 +3,7 @@ import type { Delta, DeltaSet } from '../delta/index.ts'
 import { hasErrorCode, TareError } from '../errors/index.ts'
 import type { FinalInput, ImageSelection, IncrementalArchive, Inventory, NamedImage } from '../incremental/index.ts'
 import type { RegistryClient } from '../registry/index.ts'
+import type { Logger } from '../stream/index.ts'
 import type {
   ImageDestination,
   ImageSource,
@@ -11,6 +12,7 @@ import type {
   TransportReference,
 } from '../transport/index.ts'
 import { checkIsDelta } from './delta-input.ts'
+import type { ImageOpener } from './image-opener.ts'
 import { parsePlatforms } from './image-options.ts'
 import type { TargetOptionValues } from './target-options.ts'
 
@@ -35,6 +37,39 @@ export async function openBases(
     else sources.push(...resources.use(await openImagesAt(text, context)).images.map(({ source }) => source))
   }
   return sources
+}
+
+/**
+ * Opens baselines of a delta; `inventory:FILE` stands for all images of an inventory, whose layers can be left out and not
+ * be patched.
+ *
+ * @throws {TareError} as `openSource` does, `INVALID_DOCUMENT` for a file that is no inventory
+ */
+export async function openBaselines(
+  texts: readonly string[],
+  opener: ImageOpener,
+  logger: Logger,
+): Promise<readonly ImageSource[]> {
+  const sources: ImageSource[] = []
+  for (const text of texts) {
+    if (!text.startsWith(INVENTORY_PREFIX)) {
+      sources.push(await opener.open(text))
+      continue
+    }
+    const { inventorySources } = await import('../incremental/index.ts')
+    sources.push(...inventorySources(await openInventory(text)))
+  }
+  warnOfInventories(sources, logger)
+  return sources
+}
+
+/** Says that digests are no content. */
+export function warnOfInventories(baselines: readonly ImageSource[], logger: Logger): void {
+  if (!baselines.some((baseline) => baseline.holdsLayers === false)) return
+  logger.warn(
+    'an inventory tells which layers the receiver has, not what is in them: those are left out whole, and nothing is ' +
+      'patched against them; content patches need the layers themselves',
+  )
 }
 
 /**

@@ -92,5 +92,5 @@ export { type ArchivedImage, IncrementalArchive, isIncrementalIndex, type OpenAr
 export type { ListedReferrer, ReferrerChoice } from './referrers.ts'
 export { RemoveOnClose } from './remove-on-close.ts'
 export type { PushOrigin } from './survey-target.ts'
-export { vetAgainstInventory, type VetInventoryOptions } from './vet-inventory.ts'
+export { vetAgainstInventory, vetDeltasAgainstInventory, type VetInventoryOptions } from './vet-inventory.ts'
 export { Writer } from './writer.ts'

@@ -6,12 +6,13 @@ import { dirname } from 'node:path'
 import { suite, test } from 'node:test'
 import { promisify } from 'node:util'
 import { openSource } from '../../src/transport/index.ts'
+import { runInProcess } from '../support/command-line.ts'
 import { fixture } from '../support/fixtures.ts'
 import { tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
 import { copyTo } from '../support/incremental-images.ts'
 import { type RecordingRegistry, recordingRegistry } from '../support/recording-registry.ts'
-import { type Ended, errorIn, resultIn, runTare, TARE_MAIN } from '../support/run-tare.ts'
-import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
+import { type Ended, errorIn, resultIn, TARE_MAIN } from '../support/run-tare.ts'
+import { SCRATCH_CACHE, SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const layer = (name: string, bytes = 2000): Uint8Array => tarOf({ [name]: name.repeat(bytes / name.length) })
@@ -20,7 +21,7 @@ const gzip = { compression: 'gzip' } as const
 type Fields = Readonly<Record<string, unknown>>
 
 function tare(...args: readonly string[]): Promise<Ended> {
-  return runTare(args)
+  return runInProcess({ env: SCRATCH_ENVIRONMENT, homeDirectory: SCRATCH_CACHE }, ...args)
 }
 
 function imagesIn(ended: Ended): readonly Fields[] {
@@ -255,6 +256,33 @@ suite('tare incremental', () => {
     assert.equal(errorIn(strange)['code'], 'INVALID_DOCUMENT')
   })
 
+  test('diff leaves out what an inventory has, patches nothing against it and says so; vet checks that offline', async () => {
+    await using directory = await temporaryDirectory()
+    const layout = `oci:${directory.join('layout')}`
+    const [old, also] = [layer('old'), layer('also')]
+    await writeImage(`${layout}:v1`, { layers: [old], ...gzip })
+    await writeImage(`${layout}:other`, { layers: [layer('other')], ...gzip })
+    const v2 = `oci:${directory.join('final')}:v2`
+    const { descriptor } = await writeImage(v2, { layers: [old, also], ...gzip })
+    const [file, path] = [directory.join('site.json'), directory.join('app.tare')]
+    await tare('inventory', layout, '-o', file)
+    const made = await tare('diff', `inventory:${file}`, v2, path, '--json')
+    assert.match(made.stderr, /content patches need the layers themselves/)
+    const [, , known, fresh] = resultIn(made)['blobs'] as readonly Fields[]
+    assert.equal(known?.['origin'], 'baseline')
+    assert.deepEqual(fresh?.['sources'] ?? [], [])
+    // Of all images in the inventory the one that lends a layer is recorded.
+    const baselines = (resultIn(made)['baselines'] as readonly Fields[]).map((baseline) => baseline['reference'])
+    assert.deepEqual(baselines, ['inventory:v1'])
+    assert.equal((await tare('incremental', 'vet', path, '--against', file)).code, 0)
+    const applied = await tare('apply', path, `${layout}:v1`, `oci:${directory.join('out')}:v2`, '--json')
+    assert.equal(applied.code, 0, applied.stdout)
+    assert.ok(applied.stdout.includes(descriptor.digest))
+    await tare('inventory', `${layout}:other`, '-o', file)
+    const missing = await tare('incremental', 'vet', path, '--against', file, '--json')
+    assert.deepEqual([missing.code, errorIn(missing)['code']], [4, 'TARGET_LACKS_BLOB'])
+  })
+
   test('inventory of a layout takes all that is in it', async () => {
     await using directory = await temporaryDirectory()
     const layout = `oci:${directory.join('layout')}`
@@ -307,14 +335,21 @@ suite('tare incremental', () => {
   test('pull --patch writes a delta, which vet, push, inspect and apply understand', async () => {
     await using directory = await temporaryDirectory()
     await using registry = await recordingRegistry()
-    const [v1, v2] = [1, 2].map((version) => `oci-archive:${fixture(`images/app-docker-v${version}.oci.tar`)}`)
-    assert.ok(v1 && v2)
-    await copyTo(v1, registry.at('app:v1'), registry.context)
+    const words = 'all that there is to say '.repeat(10_000)
+    const library = layer('library', 50_000)
+    const base = { layers: [library, tarOf({ words })], ...gzip }
+    await writeImage(registry.at('app:v1'), base, registry.context)
+    const v2 = `oci:${directory.join('final')}:v2`
+    const changed = { ...base, layers: [library, tarOf({ words: `${words}, and more` })] }
+    const { digest } = (await writeImage(v2, changed)).descriptor
     const path = directory.join('app.tare')
     const common = ['--tls-verify=false', '--json']
     const made = await tare('incremental', 'pull', '--patch', '--base', registry.at('app:v1'), v2, path, ...common)
     assert.equal(made.code, 0, made.stderr)
-    assert.ok(Number(resultIn(made)['fileBytes']) < 1_000_000)
+    assert.deepEqual(
+      (resultIn(made)['blobs'] as readonly Fields[]).map((blob) => blob['origin']),
+      ['archive', 'archive', 'baseline', 'patch'],
+    )
     const vetted = await tare('incremental', 'vet', path, registry.at('app:v2'), ...common)
     assert.ok(listed(vetted, 'layers').length > 0)
     const empty = await tare('incremental', 'vet', path, 'docker://127.0.0.1:1/none:v2', ...common)
@@ -322,10 +357,13 @@ suite('tare incremental', () => {
     // The base lies in another repository: it is found there.
     const pushed = await tare('incremental', 'push', path, registry.at('elsewhere:v2'), ...common)
     assert.equal(pushed.code, 0, pushed.stdout)
-    await using source = await openSource(v2)
-    const { digest } = (await source.resolve()).descriptor
     assert.equal(await digestAt(registry, 'elsewhere:v2'), digest)
     assert.ok((await tare('inspect', path, '--json')).stdout.includes(digest))
+    assert.equal((await tare('verify', path)).code, 0)
+    const out = `oci:${directory.join('out')}:v2`
+    assert.equal((await tare('apply', path, registry.at('app:v1'), out, '--tls-verify=false')).code, 0)
+    assert.equal((await tare('copy', out, registry.at('applied:v2'), '--tls-verify=false')).code, 0)
+    assert.equal(await digestAt(registry, 'applied:v2'), digest)
   })
 
   test('pull --patch of several images writes a bundle, which push takes to a place for each', async () => {

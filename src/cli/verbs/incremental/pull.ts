@@ -6,7 +6,7 @@ import { cacheDirectory } from '../../cache-directory.ts'
 import { startCodecs } from '../../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../../help.ts'
 import { platformOption, splitOption } from '../../image-options.ts'
-import { archivePath, openBases, openFinals, parseSelection } from '../../incremental-tools.ts'
+import { archivePath, openBases, openFinals, parseSelection, warnOfInventories } from '../../incremental-tools.ts'
 import { collect } from '../../option-values.ts'
 import { openContext } from '../../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../../registry-options.ts'
@@ -149,16 +149,12 @@ async function pullPatches(
   const path = await archivePath(output)
   await using resources = new AsyncDisposableStack()
   const baselines = await openBases(values.base ?? [], await openContext(run, values, 'base'), resources)
-  const inventory = baselines.find((baseline) => baseline.holdsLayers === false)
-  if (inventory !== undefined) {
-    throw new TareError(
-      'INVALID_ARGUMENT',
-      `${inventory.reference} is of an inventory, which holds no layers to patch`,
-      {
-        hint: 'Name base images whose layers can be read, or leave --patch out to carry whole layers',
-      },
-    )
+  if (baselines.length > 0 && baselines.every((baseline) => baseline.holdsLayers === false)) {
+    throw new TareError('INVALID_ARGUMENT', 'an inventory holds no layers to patch', {
+      hint: 'Name base images whose layers can be read as well, or leave --patch out to carry whole layers',
+    })
   }
+  warnOfInventories(baselines, run.logger)
   const context = await openContext(run, values, 'final')
   const images = await openFinals(finals, context, resources)
   const pairs = images.map(({ source, name }) => ({ name: memberName(name), baselines, target: source, platforms }))

@@ -62,10 +62,11 @@ async function vet(
       hint: 'An inventory stands for the place where it was taken',
     })
   }
-  const [{ vetAgainstInventory, vetDeltas, vetIncremental }, { vetDeltasText, vetText }] = await Promise.all([
+  const [incremental, { vetDeltasText, vetText }] = await Promise.all([
     import('../../../incremental/index.ts'),
     import('../../render/incremental-text.ts'),
   ])
+  const { vetAgainstInventory, vetDeltas, vetDeltasAgainstInventory, vetIncremental } = incremental
   const { signal, logger, onProgress, settings } = run
   const options = { mountFrom: values.mountFrom, concurrency: settings.jobs, signal, logger, onProgress }
   const context = await openContext(run, values)
@@ -74,9 +75,8 @@ async function vet(
   if (opened.kind === 'delta') {
     checkDeltaOptions(values)
     if (values.against !== undefined) {
-      throw new TareError('INVALID_ARGUMENT', 'a delta is not vetted against an inventory', {
-        hint: 'Its patches need the layers themselves: give the registry that has them',
-      })
+      const found = vetDeltasAgainstInventory(opened.set, await openInventory(values.against), values.against)
+      return { kind: 'answer', report: found, text: vetDeltasText(found) }
     }
     const mappings = await openMappings(opened.images, { destination, map }, context, resources)
     const targets = mappings.map(({ image, destination: target }) => ({ delta: image.delta, destination: target }))
