@@ -3,9 +3,8 @@ import { startCodecs } from '../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { ImageOpener } from '../image-opener.ts'
 import { baselineOption } from '../image-options.ts'
-import { openIfIncremental } from '../incremental-tools.ts'
 import { openContext } from '../open-context.ts'
-import { openDeltas } from '../open-deltas.ts'
+import { openAppliable } from '../open-deltas.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
 import { addVerifyOptions, type VerifyOptionValues } from '../signature-options.ts'
 import { wantedVerification } from '../verification-policy.ts'
@@ -76,13 +75,13 @@ export function defineApply(program: Command, execute: Execute): void {
         const opener = new ImageOpener(context, resources)
         const openBaselines = (): Promise<readonly ImageSource[]> =>
           opener.openAll([baseline, ...(values.baseline ?? [])])
-        const archive = verification === undefined ? await openIfIncremental(delta, context, resources) : undefined
-        if (archive !== undefined) {
+        const opened = await openAppliable(delta, context, resources, verification)
+        if (opened.kind === 'incremental') {
           const { applyIncremental } = await import('../apply-incremental.ts')
           const to = resources.use(await openDestination(target, await openContext(run, values, 'dest')))
-          return await applyIncremental(archive, await openBaselines(), to, values, run)
+          return await applyIncremental(opened.archive, await openBaselines(), to, values, run)
         }
-        const { set, signature } = await openDeltas(delta, context, resources, verification)
+        const { set, signature } = opened
         const baselines = await openBaselines()
         const mayHold = pickDelta(set, values.image).plan.target.digest
         const destinationContext = { ...(await openContext(run, values, 'dest')), mayHold }
