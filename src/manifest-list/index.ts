@@ -18,16 +18,9 @@ export {
 } from './artifact.ts'
 export { type CompositeOptions, type CompositeParts, CompositeSource, type Selection } from './composite-source.ts'
 export { type LayerCompression, ZSTD_ANNOTATION } from './compression-variants.ts'
-export {
-  type ConvertedMember,
-  convertByType,
-  type ConvertMemberOptions,
-  type ListFormat,
-  type MemberConverter,
-} from './convert-member.ts'
+export type { ListFormat } from './convert-member.ts'
 export { DirectoryListStore } from './directory-list-store.ts'
 export { editList, lockList } from './edit-list.ts'
-export { type LayerCompressor, type RecompressOptions } from './layer-recompressor.ts'
 export { LIST_DOCUMENTS } from './list-documents.ts'
 export { inspectList } from './list-inspection.ts'
 export { type ListContents, type ListLoss, type ListType } from './list-json.ts'

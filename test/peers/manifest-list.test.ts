@@ -222,12 +222,13 @@ suite('podman', { skip }, () => {
     assert.match(pushed.ours, /manifest\.list/)
   })
 
-  test('podman pushes in the OCI format what tare manifest push does, where nothing has to be converted', async () => {
+  test('podman pushes in the OCI format what tare manifest push does, members too', async () => {
     await using theirs = await openPodmanStore()
     await using home = await temporaryDirectory()
-    await sameList(theirs, home, index)
+    await sameList(theirs, home, index, DOCKER)
     const pushed = await pushBoth(theirs, home, 'oci', '--format', 'oci')
     assert.equal(pushed.ours, pushed.theirs)
+    assert.doesNotMatch(pushed.ours, /docker/)
   })
 
   test('podman is refused an index without its members as tare manifest push is', async () => {

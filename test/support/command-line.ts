@@ -4,7 +4,6 @@ import { bytesSource } from '../../src/stream/index.ts'
 import type { Host, HostStream } from '../../src/cli/host.ts'
 import type { Ended } from './run-tare.ts'
 
-
 /** Where a run lives: what the environment says. */
 export interface RunPlace {
   readonly env: Readonly<Record<string, string>>
