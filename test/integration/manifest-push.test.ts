@@ -6,7 +6,6 @@ import { CopyError } from '../../src/errors/index.ts'
 import { copyImage, inspectImage, readRawManifest } from '../../src/image/index.ts'
 import {
   ManifestList,
-  MemoryListStore,
   type PushListOptions,
   type SignatureCarrier,
   ZSTD_ANNOTATION,
@@ -25,6 +24,7 @@ import {
   type RunningRegistry,
   startRegistry,
 } from '../../src/registry/index.ts'
+import { MemoryListStore } from '../../src/store/index.ts'
 import { digestOf } from '../../src/stream/index.ts'
 import { type ImageSource, openDestination, openSource, type OpenContext } from '../../src/transport/index.ts'
 import { fixture } from '../support/fixtures.ts'
