@@ -3,8 +3,8 @@
  *
  * This entry point has what most programs need: open images; copy, inspect, verify them; make, look into, check and
  * apply deltas, of one image or of many. Signatures are in `tare/sign`, which loads more. The other parts are `tare/oci`,
- * `tare/errors`, `tare/stream`, `tare/tar`, `tare/registry`, `tare/store`, `tare/transport`, `tare/image`, `tare/recompress` and
- * `tare/delta`. `docs/library.md` has whole programs.
+ * `tare/errors`, `tare/stream`, `tare/tar`, `tare/registry`, `tare/store`, `tare/transport`, `tare/image`,
+ * `tare/recompress`, `tare/delta`, `tare/incremental` and `tare/manifest-list`. `docs/library.md` has whole programs.
  *
  * @module
  */

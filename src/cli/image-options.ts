@@ -1,4 +1,4 @@
-import { Option } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { parsePlatform, type Platform } from '../oci/index.ts'
 import { collect, parseSize } from './option-values.ts'
 
@@ -12,13 +12,20 @@ export function baselineOption(): Option {
   return new Option('--baseline <image>', 'a further image that the receiver has (repeatable)').argParser(collect)
 }
 
+/** Less is a slip of the pen, and would fill a directory before that is noticed. */
+const LEAST_VOLUME_BYTES = 1024
+
 /** `--split`, for verbs that write an archive. */
 export function splitOption(): Option {
   return new Option(
     '--split <size>',
     'write volumes of this size, FILE.001, FILE.002, …, and their checksums to FILE.sha256: 650MB for a disc, at most ' +
       '4294967295 (4GB is less, 4G one too many) for FAT32',
-  ).argParser(parseSize)
+  ).argParser((text) => {
+    const volumeBytes = parseSize(text)
+    if (volumeBytes < LEAST_VOLUME_BYTES) throw new InvalidArgumentError(`Give a size of ${LEAST_VOLUME_BYTES} or more`)
+    return volumeBytes
+  })
 }
 
 /**

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseBoolean, parseCount, parseDuration, parseSize } from './option-values.ts'
+import { parseBoolean, parseBound, parseCount, parseDuration, parseSize } from './option-values.ts'
 
 const INVALID = { code: 'commander.invalidArgument' }
 
@@ -21,6 +21,11 @@ test('parseSize() refuses nothing, negatives, unknown units and what cannot be c
   for (const text of ['', '0', '-1', '1X', 'MiB', '1e3', '0.1b', '99999999999T', '1 2']) {
     assert.throws(() => parseSize(text), INVALID, text)
   }
+})
+
+test('parseBound() takes 0 for no bound, and sizes', () => {
+  assert.deepEqual(['0', ' 00', '1k'].map(parseBound), [0, 0, 1024])
+  assert.throws(() => parseBound('-0'), INVALID)
 })
 
 test('parseDuration() reads units and takes a bare number as seconds', () => {

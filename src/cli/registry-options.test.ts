@@ -29,6 +29,13 @@ test('registrySettings() tells no credentials from none given', () => {
   assert.equal(settingsOf('dest', '--creds', 'a:b', '--dest-no-creds').credentials, false)
 })
 
+test('registrySettings() forgets the common token where a side says who it is', () => {
+  const { credentials, registryToken } = settingsOf('src', '--registry-token', 't', '--src-creds', 'a:b')
+  assert.deepEqual([credentials, registryToken], ['a:b', undefined])
+  const other = settingsOf('dest', '--creds', 'a:b', '--dest-registry-token', 't')
+  assert.deepEqual([other.credentials, other.registryToken], [undefined, 't'])
+})
+
 test('registrySettings() reads counts and times', () => {
   const { retries, retryDelayMs } = settingsOf('src', '--retry-times=0', '--retry-delay=500ms')
   assert.deepEqual([retries, retryDelayMs], [0, 500])

@@ -146,7 +146,7 @@ class DockerDaemonSource implements ImageSource {
         otherwise: 'docker-archive:',
       })
     } catch (error) {
-      if (!hasErrorCode(error, 'CORRUPT_TAR', 'INVALID_ARCHIVE')) throw error
+      if (!hasErrorCode(error, 'CORRUPT_TAR', 'FILE_INCOMPLETE', 'INVALID_ARCHIVE')) throw error
       throw (await this.#engineError(path, sizeBytes)) ?? error
     }
   }

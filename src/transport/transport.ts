@@ -168,7 +168,10 @@ export interface DestinationContents {
 
 /** What a commit made visible. */
 export interface CommitResult {
-  /** Digest the reference resolves to; differs from the root's only where `layerForm` is `plain`. */
+  /**
+   * Digest the reference resolves to; differs from the root's only where `layerForm` is `plain`. Of an engine the ID that
+   * it gives the image: the digest of the config where layers are plain.
+   */
   readonly digest: Digest
 }
 

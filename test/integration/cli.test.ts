@@ -257,7 +257,7 @@ test('tare completion bash completes verbs, flags, choices, prefixes and files',
   await using directory = await temporaryDirectory()
   await writeFile(directory.join('app.tare'), '')
   const completes = bashCompletes.bind(undefined, directory.path)
-  assert.deepEqual(await completes('tare', 'co'), ['copy', 'content', 'completion'])
+  assert.deepEqual(await completes('tare', 'co'), ['copy', 'content', 'config', 'completion'])
   assert.deepEqual(await completes('tare', 'copy', '--dest-t'), ['--dest-tls-verify'])
   assert.deepEqual(await completes('tare', 'diff', '--progress', 'l'), ['lines'])
   assert.deepEqual(await completes('tare', '--quiet', 'completion', 'z'), ['zsh'])

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { after, before, suite, test } from 'node:test'
-import { setTimeout as wait } from 'node:timers/promises'
 import {
   checkImage,
   convertImage,
@@ -23,24 +21,15 @@ import type { StoreNamespace } from '../../src/store/index.ts'
 import { readFileRange } from '../../src/stream/index.ts'
 import { decompress } from '../../src/compress/index.ts'
 import { createInlineRunner } from '../../src/workers/index.ts'
+import { NEEDS_ROOT, runContainerd, type RunningContainerd } from '../support/engine-daemons.ts'
 import { fixture } from '../support/fixtures.ts'
-import { runPeer, skipWithout } from '../support/peers.ts'
+import { skipWithout } from '../support/peers.ts'
 import { temporaryStore, type TemporaryStore } from '../support/store-content.ts'
-import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
-const CONFIG = (directory: string): string => `version = 2
-root = "${directory}/root"
-state = "${directory}/state"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
-[grpc]
-address = "${directory}/containerd.sock"
-`
+let daemon: RunningContainerd
 
-let directory: TemporaryDirectory
-let daemon: ChildProcess | undefined
-
-async function ctr(...args: readonly string[]): Promise<string> {
-  return (await runPeer('ctr', ['-a', directory.join('containerd.sock'), ...args])).stdout
+function ctr(...args: readonly string[]): Promise<string> {
+  return daemon.ctr(...args)
 }
 
 /** A namespace of its own for each test. */
@@ -61,7 +50,7 @@ async function exported(
   names: readonly string[],
   options: ExportOptions = {},
 ): Promise<string> {
-  const path = directory.join(`ours-${count++}.tar`)
+  const path = daemon.join(`ours-${count++}.tar`)
   const targets = await exportTargets(namespace.images, names)
   await pipeline(exportArchive(namespace.content, targets, options), createWriteStream(path))
   return path
@@ -88,7 +77,7 @@ async function labelsTheirs(
   const lines = (await ctr('content', 'ls')).trim().split('\n').slice(1)
   return new Map(
     lines.map((line) => {
-      const [digest = '', , , labels = ''] = line.split('\t')
+      const [digest = '', , , labels = ''] = line.split(/\t+/)
       return [
         digest,
         labels
@@ -125,31 +114,11 @@ async function assertSameLabels(
   for (const [digest, labels] of theirs) assert.equal(ours.get(digest), labels, digest)
 }
 
-suite('containerd', { skip: skipWithout('containerd', 'ctr') }, () => {
+suite('containerd', { skip: skipWithout('containerd', 'ctr') || NEEDS_ROOT }, () => {
   before(async () => {
-    directory = await temporaryDirectory()
-    await mkdir(directory.join('state'))
-    await writeFile(directory.join('config.toml'), CONFIG(directory.path))
-    daemon = spawn('containerd', ['--config', directory.join('config.toml')], { stdio: 'ignore' })
-    for (let tries = 0; tries < 100; tries++) {
-      if (
-        await ctr('version').then(
-          () => true,
-          () => false,
-        )
-      )
-        return
-      await wait(100)
-    }
-    throw new Error('containerd did not start')
+    daemon = await runContainerd()
   })
-
-  after(async () => {
-    const ended = daemon === undefined ? undefined : new Promise((resolve) => daemon?.once('exit', resolve))
-    daemon?.kill('SIGTERM')
-    await ended
-    await directory[Symbol.asyncDispose]()
-  })
+  after(() => daemon[Symbol.asyncDispose]())
 
   const ARCHIVES = [
     { name: 'app-docker-v1.oci.tar', args: ['--base-name', 'example.com/app', '--digests'], isDocker: false },
@@ -163,7 +132,7 @@ suite('containerd', { skip: skipWithout('containerd', 'ctr') }, () => {
   ] as const
 
   async function plainArchive(name: string): Promise<string> {
-    const path = directory.join(`plain-${name}`)
+    const path = daemon.join(`plain-${name}`)
     const { source } = await decompress(readFileRange(fixture(`images/${name}`)))
     await pipeline(source, createWriteStream(path))
     return path
@@ -194,7 +163,7 @@ suite('containerd', { skip: skipWithout('containerd', 'ctr') }, () => {
           digestReference: digestTranslator(args[1]),
         })
         for (const image of (await namespace.images.list()).map((record) => record.name)) {
-          const theirs = directory.join(`theirs-${count++}.tar`)
+          const theirs = daemon.join(`theirs-${count++}.tar`)
           await ctr('images', 'export', '--all-platforms', theirs, image)
           await assertSameFile(
             await exported(namespace, [image], { platform: hostStrict(), allPlatforms: true }),

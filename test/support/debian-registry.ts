@@ -79,7 +79,12 @@ async function listening(child: ChildProcess & { readonly stderr: NodeJS.Readabl
   })
 }
 
-async function makeCertificates(directory: TemporaryDirectory, tls: 'server' | 'mutual'): Promise<string> {
+/**
+ * Makes an authority with a server's certificate (`server.pem`, `server.key`) for this machine in a directory.
+ *
+ * @returns the directory of what a client needs: `ca.crt`, and `client.cert` and `client.key` in mode `mutual`
+ */
+export async function makeCertificates(directory: TemporaryDirectory, tls: 'server' | 'mutual'): Promise<string> {
   const cwd = directory.path
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
   const openssl = (...args: readonly string[]): Promise<unknown> => runPeer('openssl', args, { cwd })
@@ -112,7 +117,7 @@ async function makeCertificates(directory: TemporaryDirectory, tls: 'server' | '
 }
 
 /** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { type TemporaryDirectory, temporaryDirectory } from '../../../test/support/temporary-directory.ts'
 import type { Host } from '../host.ts'
 import { addGlobalOptions } from '../global-options.ts'
@@ -27,7 +27,10 @@ async function valuesFor(
   const verb = new Command('verify')
     .addOption(new Option('--platform <p>').argParser(collect))
     .option('--tls-verify <bool>', '', (word) => word === 'true')
-    .option('--retry-delay <time>', '', (word) => `parsed ${word}`)
+    .option('--retry-delay <time>', '', (word) => {
+      if (word === '7h') throw new InvalidArgumentError('Not that long')
+      return `parsed ${word}`
+    })
     .option('--verify <key>', '')
     .option('--certificate-identity <name>', '')
     .option('--require-signature')
@@ -87,6 +90,9 @@ test('applySettings() stops at a broken file or variable', async () => {
   await assert.rejects(valuesFor(dir, []), { code: 'INVALID_CONFIG' })
   await writeFile(dir.join('c.yaml'), '')
   await assert.rejects(valuesFor(dir, [], { TARE_JOBS: 'none' }), { code: 'INVALID_ARGUMENT' })
+  await writeFile(dir.join('c.yaml'), '\nretry-delay: 7h\n')
+  await assert.rejects(valuesFor(dir, []), { code: 'INVALID_CONFIG', message: /c\.yaml:2:1: --retry-delay/ })
+  await writeFile(dir.join('c.yaml'), '')
   // An option that the verb does not have is none of its business.
   await assert.doesNotReject(valuesFor(dir, [], { TARE_ZSTD_LEVEL: 'none' }))
 })

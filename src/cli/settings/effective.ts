@@ -35,7 +35,7 @@ function inVariable(setting: Setting, env: Host['env']): FoundSetting | undefine
   throw new TareError('INVALID_ARGUMENT', `${variable} ${problem}`, { hint: 'Set it to another value, or unset it' })
 }
 
-/** A source as it is told to people: `TARE_JOBS`, `/etc/tare.yaml:3`. */
+/** A source as errors name it: `TARE_JOBS`, `/etc/tare.yaml:3:1`. */
 export function sourceText(found: SettingSource): string {
-  return found.source === 'env' ? found.variable : `${found.file}:${found.line}`
+  return found.source === 'env' ? found.variable : `${found.file}:${found.line}:${found.column}`
 }

@@ -80,7 +80,7 @@ export function defineApply(program: Command, execute: Execute): void {
         if (archive !== undefined) {
           const { applyIncremental } = await import('../apply-incremental.ts')
           const to = resources.use(await openDestination(target, await openContext(run, values, 'dest')))
-          return applyIncremental(archive, await openBaselines(), to, values, run)
+          return await applyIncremental(archive, await openBaselines(), to, values, run)
         }
         const { set, signature } = await openDeltas(delta, context, resources, verification)
         const baselines = await openBaselines()
