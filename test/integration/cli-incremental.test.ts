@@ -9,7 +9,7 @@ import { fixture } from '../support/fixtures.ts'
 import { tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
 import { copyTo } from '../support/incremental-images.ts'
 import { type RecordingRegistry, recordingRegistry } from '../support/recording-registry.ts'
-import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
+import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -27,7 +27,7 @@ function tare(...args: readonly string[]): Promise<Ended> {
     const child = execFile(
       process.execPath,
       [MAIN, ...args],
-      { env: { XDG_CACHE_HOME: SCRATCH_CACHE }, maxBuffer: 64 * 1024 * 1024 },
+      { env: SCRATCH_ENVIRONMENT, maxBuffer: 64 * 1024 * 1024 },
       (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
     )
   })
@@ -432,7 +432,7 @@ suite('tare incremental', () => {
     for (const more of [[], ['--resume']]) {
       const reached = new Promise<void>((resolve) => (arrived = resolve))
       const child = spawn(process.execPath, [MAIN, ...args, ...more, '--json'], {
-        env: { ...process.env, XDG_CACHE_HOME: SCRATCH_CACHE },
+        env: { ...process.env, ...SCRATCH_ENVIRONMENT },
       })
       await reached
       child.kill('SIGINT')
