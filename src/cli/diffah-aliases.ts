@@ -58,6 +58,7 @@ export function addDiffahAliases(program: Command, note: (text: string) => void)
 }
 
 const FORMATS: ReadonlySet<unknown> = new Set(['text', 'json'])
+
 /** Flags that mean nothing here. */
 const IGNORED: readonly { readonly flags: string; readonly verbs: readonly string[]; readonly why: string }[] = [
   {

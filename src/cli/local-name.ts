@@ -12,26 +12,29 @@ export async function localName(
   image: string,
   reference: TransportReference,
 ): Promise<string> {
-  if (name !== undefined) return fullName(name)
+  const found = name ?? (await ownName(image, reference))
+  if (found !== undefined) return fullName(found)
+  throw new TareError('INVALID_ARGUMENT', `${image} does not say what to call it in the store`, {
+    hint: 'Give a name after it',
+  })
+}
+
+async function ownName(image: string, reference: TransportReference): Promise<string | undefined> {
   switch (reference.transport) {
     case 'docker':
-      return fullName(image.replace(/^docker:\/\//, ''))
+      return image.replace(/^docker:\/\//, '')
     case 'store':
     case 'containerd':
-      if (reference.name !== '') return fullName(reference.name)
-      break
-    case 'docker-daemon':
-      if (typeof reference.image !== 'string') {
-        const { formatReference } = await import('../oci/index.ts')
-        return fullName(formatReference(reference.image))
-      }
-      break
+      return reference.name === '' ? undefined : reference.name
+    case 'docker-daemon': {
+      if (typeof reference.image === 'string') return undefined
+      const { formatReference } = await import('../oci/index.ts')
+      return formatReference(reference.image)
+    }
     case 'oci':
     case 'oci-archive':
     case 'docker-archive':
     case 'dir':
+      return undefined
   }
-  throw new TareError('INVALID_ARGUMENT', `${image} does not say what to call it in the store`, {
-    hint: 'Give a name after it',
-  })
 }

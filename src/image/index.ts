@@ -8,6 +8,7 @@ export {
   type ConvertToOciOptions,
   isSchema1,
   type LayerFacts,
+  ociConfigOfDocker,
   schema1AsOci,
   type Schema1Options,
 } from './convert/index.ts'

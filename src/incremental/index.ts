@@ -87,9 +87,10 @@ export {
   type VetDeltasReport,
   type VettedDelta,
 } from './push-delta.ts'
-export { type ArchivedImage, IncrementalArchive, type OpenArchiveOptions } from './read-archive.ts'
+export { type ImagePlace, listImagesOf } from './images-of-place.ts'
+export { type ArchivedImage, IncrementalArchive, isIncrementalIndex, type OpenArchiveOptions } from './read-archive.ts'
 export type { ListedReferrer, ReferrerChoice } from './referrers.ts'
 export { RemoveOnClose } from './remove-on-close.ts'
 export type { PushOrigin } from './survey-target.ts'
-export { vetAgainstInventory, type VetInventoryOptions } from './vet-inventory.ts'
+export { vetAgainstInventory, vetDeltasAgainstInventory, type VetInventoryOptions } from './vet-inventory.ts'
 export { Writer } from './writer.ts'

@@ -89,6 +89,10 @@ export class RecordSource implements ImageSource {
     return heldRead(reader, options.offset)
   }
 
+  async hasBlob(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
+    return this.#has(descriptor, options)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#place.resources[Symbol.asyncDispose]()
   }

@@ -12,7 +12,7 @@ import { startRegistry } from '../../src/registry/index.ts'
 import { Store } from '../../src/store/index.ts'
 import { digestOf } from '../../src/stream/index.ts'
 import { buildImage, tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
-import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
+import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 interface Ended {
@@ -42,7 +42,7 @@ async function tare(directory: TemporaryDirectory, ...args: readonly string[]): 
     platform: { os: 'linux', architecture: 'amd64' },
     stdout: out.stream,
     stderr: err.stream,
-    env: { TARE_STORE: directory.join('store'), XDG_CACHE_HOME: SCRATCH_CACHE },
+    env: { ...SCRATCH_ENVIRONMENT, TARE_STORE: directory.join('store') },
     clock: { now: () => 0, schedule: () => () => {} },
     cpus: 1,
     memoryBytes: 2 ** 31,

@@ -7,6 +7,8 @@ import { temporaryDirectory } from './temporary-directory.ts'
 
 /** A containerd over a directory of its own; dispose to end it. */
 export interface Containerd extends AsyncDisposable {
+  /** Its socket. */
+  readonly address: string
   /** Runs `ctr` on it and gives what it printed. */
   ctr(...args: readonly string[]): Promise<string>
 }
@@ -43,5 +45,5 @@ address = "${address}"
     }
   }
   const owned = stack.move()
-  return { ctr, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return { address, ctr, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }

@@ -6,9 +6,8 @@ import { startCodecs } from '../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { ImageOpener } from '../image-opener.ts'
 import { baselineOption } from '../image-options.ts'
-import { openIfIncremental } from '../incremental-tools.ts'
 import { openContext } from '../open-context.ts'
-import { openDeltas } from '../open-deltas.ts'
+import { openAppliable } from '../open-deltas.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
 import { addVerifyOptions, type VerifyOptionValues } from '../signature-options.ts'
 import { wantedVerification } from '../verification-policy.ts'
@@ -86,14 +85,13 @@ export function defineApply(program: Command, execute: Execute): void {
           if (named.length > 0) return { sources: await opener.openAll(named) }
           return resources.use(await find())
         }
-        const archive = verification === undefined ? await openIfIncremental(delta, context, resources) : undefined
-        if (archive !== undefined) {
+        const opened = await openAppliable(delta, context, resources, verification)
+        if (opened.kind === 'incremental') {
           const { applyIncremental } = await import('../apply-incremental.ts')
           const to = resources.use(await openDestination(target, await openContext(run, values, 'dest')))
-          // Awaited here: what it reads goes with this block.
-          return await applyIncremental(archive, openBaselines, to, values, context, run)
+          return await applyIncremental(opened.archive, openBaselines, to, values, context, run)
         }
-        const { set, signature } = await openDeltas(delta, context, resources, verification)
+        const { set, signature } = opened
         const wanted = pickDelta(set, values.image)
         const mayHold = wanted.plan.target.digest
         const destinationContext = { ...(await openContext(run, values, 'dest')), mayHold }
