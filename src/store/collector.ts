@@ -8,6 +8,7 @@ import { StoreDatabase, type Transaction } from './database.ts'
 import { StoreLayout } from './layout.ts'
 import { isAlive } from './owner.ts'
 import { digestsInStore, followLease, isExpired, liveSource, type ReachableSet, scanNamespace } from './reachable.ts'
+import { EXPIRE_LABEL } from './leases.ts'
 import { labelsOf, numberOf, optionalTextOf, type Row, textOf } from './rows.ts'
 
 /** What {@link collect} works on; goes to a worker thread. */
@@ -31,6 +32,7 @@ interface Garbage {
   readonly reachable: ReadonlyMap<string, ReachableSet>
   readonly blobs: CollectionReport['blobs']
   readonly leases: CollectionReport['leases']
+  readonly images: CollectionReport['images']
   readonly ingests: readonly (CollectionReport['ingests'][number] & { readonly file: string })[]
 }
 
@@ -75,7 +77,7 @@ function register(transaction: Transaction, layout: StoreLayout, owner: string):
 }
 
 function reportOf(
-  garbage: Pick<Garbage, 'blobs' | 'leases' | 'ingests'>,
+  garbage: Pick<Garbage, 'blobs' | 'leases' | 'images' | 'ingests'>,
   orphanCount: number,
   freedBytes: number,
   { isDryRun }: CollectJob,
@@ -84,6 +86,7 @@ function reportOf(
   return {
     blobs: garbage.blobs,
     leases: garbage.leases,
+    images: garbage.images,
     ingests,
     orphanCount,
     freedBytes: isDryRun ? expectedBytes(garbage) : freedBytes,
@@ -114,7 +117,11 @@ function findGarbage(transaction: Transaction, layout: StoreLayout, now: number)
     const sizeBytes = statSync(layout.ingest(file), { throwIfNoEntry: false })?.size ?? 0
     return [{ namespace: textOf(row, 'namespace'), ref: textOf(row, 'ref'), sizeBytes, file }]
   })
-  return { reachable, blobs, leases, ingests }
+  const images = transaction
+    .all(`SELECT namespace, name, labels FROM images WHERE instr(labels, '${EXPIRE_LABEL}') > 0`)
+    .filter((row) => isExpired(labelsOf(row, 'labels'), now))
+    .map((row) => ({ namespace: textOf(row, 'namespace'), name: textOf(row, 'name') }))
+  return { reachable, blobs, leases, images, ingests }
 }
 
 /** Whether nobody writes an ingest, its time is up, and no lease keeps it. */
@@ -149,7 +156,9 @@ class Sweeper {
     this.#sizes = new Map(garbage.blobs.map(({ digest, sizeBytes }) => [digest, sizeBytes]))
   }
 
-  async sweep(): Promise<Pick<Garbage, 'blobs' | 'leases' | 'ingests'>> {
+  async sweep(): Promise<Pick<Garbage, 'blobs' | 'leases' | 'images' | 'ingests'>> {
+    // Before what they point at goes.
+    const images = await this.#eachBatch(this.#garbage.images, ROWS, (t, batch) => this.#sweepImages(t, batch))
     // Syncing each batch would take longer than all the rest. It is enough that no file goes before its row is gone for
     // good: a file that is gone already is no harm.
     this.#database.setDurability('later')
@@ -161,7 +170,7 @@ class Sweeper {
     this.#database.setDurability('now')
     const leases = await this.#eachBatch(this.#garbage.leases, ROWS, (t, batch) => this.#sweepLeases(t, batch))
     const ingests = await this.#eachBatch(this.#garbage.ingests, FILES, (t, batch) => this.#sweepIngests(t, batch))
-    return { blobs, leases, ingests }
+    return { blobs, leases, images, ingests }
   }
 
   /** Removes files that no table knows: a crash left them. */
@@ -207,7 +216,7 @@ class Sweeper {
       const reachable = this.#garbage.reachable.get(namespace)
       // A namespace that came later has nothing to lose.
       if (reachable === undefined) continue
-      const source = liveSource(transaction, namespace)
+      const source = liveSource(transaction, namespace, this.#job.now)
       if (kind === 'image') reachable.followImage(id, source)
       else if (kind === 'content') {
         // Whoever wrote it, or found it there, counts on it; the next collection sees whether something keeps it.
@@ -236,6 +245,14 @@ class Sweeper {
     // They are read in the order of their digests.
     transaction.run('DELETE FROM doomed WHERE digest <= ?', textOf(last, 'digest'))
     return true
+  }
+
+  #sweepImages(transaction: Transaction, batch: CollectionReport['images']): CollectionReport['images'] {
+    return batch.filter(({ namespace, name }) => {
+      const row = transaction.get('SELECT labels FROM images WHERE namespace = ? AND name = ?', namespace, name)
+      if (row === undefined || !isExpired(labelsOf(row, 'labels'), this.#job.now)) return false
+      return transaction.run('DELETE FROM images WHERE namespace = ? AND name = ?', namespace, name) > 0
+    })
   }
 
   #sweepLeases(transaction: Transaction, batch: CollectionReport['leases']): CollectionReport['leases'] {

@@ -118,8 +118,8 @@ function relevantLabels(text: string): Labels {
   return text.includes(GC_PREFIX) ? parseLabels(text) : {}
 }
 
-/** Reads what it is asked for from the database, as it is now. */
-export function liveSource(transaction: Transaction, namespace: string): GraphSource {
+/** Reads what it is asked for from the database, as it is now. An image whose time is up is none any more. */
+export function liveSource(transaction: Transaction, namespace: string, now: number): GraphSource {
   return {
     blobLabels(digest) {
       const row = transaction.get('SELECT labels FROM blobs WHERE digest = ? AND namespace = ?', digest, namespace)
@@ -127,7 +127,9 @@ export function liveSource(transaction: Transaction, namespace: string): GraphSo
     },
     image(name) {
       const row = transaction.get('SELECT digest, labels FROM images WHERE namespace = ? AND name = ?', namespace, name)
-      return row === undefined ? undefined : { target: textOf(row, 'digest'), labels: labelsOf(row, 'labels') }
+      if (row === undefined) return undefined
+      const labels = labelsOf(row, 'labels')
+      return isExpired(labels, now) ? undefined : { target: textOf(row, 'digest'), labels }
     },
   }
 }
@@ -154,7 +156,7 @@ export function followLease(
   else reachable.follow(digests, source)
 }
 
-/** Whether a lease has ended. */
+/** Whether the time of a lease or an image is up. */
 export function isExpired(labels: Labels, now: number): boolean {
   return (expiryOf(labels) ?? Number.POSITIVE_INFINITY) <= now
 }
@@ -171,7 +173,7 @@ export function scanNamespace(transaction: Transaction, namespace: string, now: 
   // From memory: a hundred thousand look-ups would take as long as all the rest.
   const blobs = new Map<string, Labels>()
   const reachable = new ReachableSet()
-  const live = liveSource(transaction, namespace)
+  const live = liveSource(transaction, namespace, now)
   const source: GraphSource = { image: (name) => live.image(name), blobLabels: (digest) => blobs.get(digest) }
   const roots: string[] = []
   const sizes = new Map<string, number>()
