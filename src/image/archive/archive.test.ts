@@ -133,6 +133,25 @@ describe('importImages() of a layout', () => {
     assert.deepEqual([check.isAvailable, check.missing], [true, []])
   })
 
+  test('takes the last of several images of one name', async () => {
+    await using target = await temporaryStore()
+    const namespace = target.store.namespace()
+    const annotations = { [REF_NAME_ANNOTATION]: 'docker.io/library/app:v1' }
+    const { descriptor, bytes } = image.manifest
+    const other = Buffer.concat([bytes, Buffer.from('\n')])
+    const last = { digest: digestOf(other), size: other.length }
+    const archive = layoutOf([{ annotations }, { annotations, ...last }], {
+      more: [[blobPath(last.digest), other.toString()]],
+    })
+    await importBytes(namespace, archive)
+    const records = await namespace.images.list()
+    assert.deepEqual(
+      records.map((record) => [record.name, record.target.digest]),
+      [['docker.io/library/app:v1', last.digest]],
+    )
+    assert.notEqual(last.digest, descriptor.digest)
+  })
+
   test('without a name keeps nothing longer than the next collection', async () => {
     await using target = await temporaryStore()
     const namespace = target.store.namespace()
