@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
 import { suite, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import {
   type FinalInput,
   IncrementalArchive,
@@ -21,6 +22,7 @@ import { readImageTree } from '../../src/image/index.ts'
 import { digestOf } from '../../src/stream/index.ts'
 import { openDestination, openSource } from '../../src/transport/index.ts'
 import { createInlineRunner } from '../../src/workers/index.ts'
+import { runInProcess } from '../support/command-line.ts'
 import { startContainerd } from '../support/containerd.ts'
 import { type DebianRegistry, startDebianRegistry } from '../support/debian-registry.ts'
 import { fixture } from '../support/fixtures.ts'
@@ -28,7 +30,8 @@ import { tarOf, writeImage } from '../support/image-builder.ts'
 import { copyTo, PLAIN_HTTP } from '../support/incremental-images.ts'
 import { runPeer, skipWithout } from '../support/peers.ts'
 import { openPodmanStore } from '../support/podman.ts'
-import { errorIn, resultIn, runTare } from '../support/run-tare.ts'
+import { type Ended, errorIn, resultIn } from '../support/run-tare.ts'
+import { SCRATCH_CACHE, SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 const DOCKER_V1 = `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`
@@ -72,11 +75,21 @@ async function pull(
   return await pullIncremental(sources, inputs, path, options)
 }
 
+function tare(...args: readonly string[]): Promise<Ended> {
+  return runInProcess({ env: SCRATCH_ENVIRONMENT, homeDirectory: SCRATCH_CACHE }, ...args)
+}
+
 async function rawDigest(reference: string, ...args: readonly string[]): Promise<string> {
   return digestOf(Buffer.from((await runPeer('skopeo', ['inspect', '--raw', ...args, reference])).stdout))
 }
 
 const REGISTRIES = skipWithout('docker-registry', 'htpasswd', 'skopeo')
+
+test('example:incremental finds everything as it should be', { skip: REGISTRIES }, async () => {
+  const example = fileURLToPath(new URL('../../examples/incremental.ts', import.meta.url))
+  const { stdout } = await runPeer(process.execPath, [example])
+  assert.match(stdout, /app:v2 made again +sha256:[0-9a-f]{64} +yes\n$/)
+})
 
 suite('Debian’s registries', { skip: REGISTRIES }, () => {
   /** v1 at the one, v2 at the other. */
@@ -92,7 +105,7 @@ suite('Debian’s registries', { skip: REGISTRIES }, () => {
     await using two = await startDebianRegistry({ user: BOB })
     const digest = await published(one, two)
     const path = directory.join('app.tar')
-    const pulled = await runTare([
+    const pulled = await tare(
       'incremental',
       'pull',
       '--json',
@@ -105,15 +118,15 @@ suite('Debian’s registries', { skip: REGISTRIES }, () => {
       `docker://${one.address}/apps/app:v1`,
       `docker://${two.address}/build/app:v2`,
       path,
-    ])
+    )
     assert.equal(pulled.code, 0, pulled.stdout)
     assert.ok(Number(resultIn(pulled)['omittedBytes']) > 0)
     const mirror = `docker://${one.address}/mirror/app:v2`
     const target = ['--json', '--tls-verify=false', '--creds', creds(ALICE), path, mirror]
-    const vetted = await runTare(['incremental', 'vet', ...target])
+    const vetted = await tare('incremental', 'vet', ...target)
     assert.equal(vetted.code, 0, vetted.stdout)
     await assert.rejects(rawDigest(mirror, '--tls-verify=false', '--creds', creds(ALICE)))
-    const pushed = await runTare(['incremental', 'push', ...target])
+    const pushed = await tare('incremental', 'push', ...target)
     assert.equal(pushed.code, 0, pushed.stdout)
     assert.deepEqual(
       [resultIn(pushed)['savedBytes'], resultIn(pushed)['writtenBytes']],
@@ -131,7 +144,7 @@ suite('Debian’s registries', { skip: REGISTRIES }, () => {
       mirror,
       `dir:${directory.join('copy')}`,
     ])
-    const swapped = await runTare([
+    const swapped = await tare(
       'incremental',
       'pull',
       '--json',
@@ -144,7 +157,7 @@ suite('Debian’s registries', { skip: REGISTRIES }, () => {
       `docker://${one.address}/apps/app:v1`,
       `docker://${two.address}/build/app:v2`,
       path,
-    ])
+    )
     assert.deepEqual([swapped.code, errorIn(swapped)['side']], [3, 'baseline'])
   })
 
@@ -155,7 +168,7 @@ suite('Debian’s registries', { skip: REGISTRIES }, () => {
     const { digest } = await copyTo(MULTI, at('source:v2'))
     const path = directory.join('multi.tar')
     await pull([], { app: at('source:v2') }, path)
-    const pushed = await runTare(['incremental', 'push', '--tls-verify=false', path, at('target:v2')])
+    const pushed = await tare('incremental', 'push', '--tls-verify=false', path, at('target:v2'))
     assert.equal(pushed.code, 0, pushed.stderr)
     assert.equal(await rawDigest(at('target:v2'), '--tls-verify=false'), digest)
     const copied = directory.join('copy')
