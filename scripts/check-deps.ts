@@ -40,7 +40,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'errors',
   ],
   sign: ['transport', 'http', 'stream', 'oci', 'errors'],
-  'manifest-list': ['image', 'transport', 'compress', 'stream', 'oci', 'errors'],
+  'manifest-list': ['image', 'store', 'transport', 'workers', 'recompress', 'compress', 'stream', 'oci', 'errors'],
   cli: [
     'sign',
     'manifest-list',

@@ -30,6 +30,7 @@ export interface MakeDeltaValues extends SignOptionValues {
   readonly zstdWindowLog?: number | 'auto'
   readonly candidates?: number
   readonly compare?: boolean
+  readonly subject?: boolean
 }
 
 /** Adds the options for how a delta is written and signed, and `--dry-run`. */
@@ -52,6 +53,7 @@ export function addMakeDeltaOptions(command: Command): Command {
       onlyForDiffah('--zstd-window-log <n>', 'log2 of what the receiver keeps, 10 to 31, or auto').argParser(windowLog),
     )
     .addOption(onlyForDiffah('--candidates <n>', 'baseline layers tried for each layer').argParser(parseCount(1, 100)))
+    .option('--no-subject', 'do not refer to the target, for programs that copy what an artifact refers to')
     .option('--no-compare', 'for diffah: do not find out how much smaller a delta of Tare would be')
   return addSignOptions(command)
 }
@@ -97,7 +99,8 @@ export async function makeDelta(
   const bench = { run, tools, signer, resources }
   if (values.archiveFormat === 'diffah') return makeDiffah(job, values, context, bench)
   const patches = values.intraLayer === 'off' ? 'none' : 'all'
-  return makeTare(job, values, context, { ...bench, tools: { ...tools, patches } })
+  const subject = values.subject === false ? 'none' : 'target'
+  return makeTare(job, values, context, { ...bench, tools: { ...tools, patches, subject } })
 }
 
 /** What both formats are made with. */

@@ -51,7 +51,7 @@ export async function signSubject(
 ): Promise<SignReport> {
   await using resources = new AsyncDisposableStack()
   const archive = await openFileOrImage(subject, context, resources)
-  if (archive.format === 'diffah') return signDiffah(archive, prepared, output)
+  if (archive.format === 'diffah') return await signDiffah(archive, prepared, output)
   const { reference } = archive
   const descriptor = await resolveImage(archive.source, context)
   const signed = await signWith(prepared, descriptor.digest)

@@ -1,6 +1,5 @@
 /** Codecs for gzip and Zstandard, and Zstandard patches; the only folder that touches `node:zlib`. */
 export { CorruptStreamError } from './corrupt-stream-error.ts'
-export { compress, type CompressOptions } from './compress.ts'
 export { type DecodeOptions, RATIO_FREE_BYTES } from './decode-options.ts'
 export {
   type Compression,

@@ -167,7 +167,7 @@ export async function planUnbundle(
   const set = await opening(delta, options)
   await using run = new ApplyRun(matchTasks(set, tasks, options.mode ?? 'strict'), options)
   await run.preflight()
-  return run.plans({ asksDestinations: true })
+  return await run.plans({ asksDestinations: true })
 }
 
 /**
@@ -182,7 +182,7 @@ export async function preflight(
   options: ApplyPlanOptions = {},
 ): Promise<readonly PreflightResult[]> {
   await using run = new ApplyRun(matchTasks(await opening(delta, options), tasks, 'partial'), options)
-  return run.preflight()
+  return await run.preflight()
 }
 
 async function opening(delta: ImageSource | DeltaSet, options: OperationOptions): Promise<DeltaSet> {

@@ -37,13 +37,19 @@ export interface DeltaContents {
 export interface WriteDeltaOptions extends OperationOptions {
   /** For the `created` annotation, seconds since 1970; left out, there is none. */
   readonly createdSeconds?: number | undefined
+  /**
+   * What the delta names as its subject. A registry lists it among the referrers of its target then; but programs that
+   * take an artifact's subject along whatever happens, as `oras cp` does, cannot copy it where its target is not.
+   * Default `target`.
+   */
+  readonly subject?: 'target' | 'none' | undefined
   /** Called with the delta's digest before it becomes visible; a failure keeps it from that. */
   readonly beforeCommit?: ((digest: Digest) => Promise<void>) | undefined
 }
 
 /**
  * Writes a delta as an OCI artifact: the plan is its config, documents, blobs and patches are its layers, the target
- * is its subject.
+ * is its subject if that is wanted.
  *
  * @returns the digest of the delta manifest
  * @see docs/formats/delta.md
@@ -106,7 +112,7 @@ function describeDelta(contents: DeltaContents, options: WriteDeltaOptions): Des
       artifactType: DELTA_ARTIFACT_TYPE,
       config,
       layers: held.map((piece) => piece.descriptor),
-      subject: plan.target,
+      subject: options.subject === 'none' ? undefined : plan.target,
       annotations: createdAnnotation(options),
     },
     DELTA_ARTIFACT_TYPE,

@@ -1,14 +1,9 @@
-import { type Encoder, klauspostFamily, type Recipe, regenerate } from '../recompress/index.ts'
+import { containersImageEncoder, type Recipe, regenerate } from '../recompress/index.ts'
 import type { ByteSource } from '../stream/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
 
-/** The release of klauspost/compress that the present containers/image compresses with. */
-const KLAUSPOST_RELEASE = '1.18.6'
 /** pgzip's: no flags, the time that Go calls zero, no hint, unknown system. */
 const HEADER = Uint8Array.of(0x1f, 0x8b, 0x08, 0, 0x00, 0x09, 0x6e, 0x88, 0, 0xff)
-const BLOCK_BYTES = 1024 * 1024
-/** What klauspost/compress takes for its default compression. */
-const DEFAULT_LEVEL = 5
 
 /** How {@link gzipLikeContainersImage} compresses. */
 export interface GzipOptions {
@@ -24,10 +19,8 @@ export interface GzipOptions {
  * @param plainBytes - how many bytes `plain` has
  */
 export function gzipLikeContainersImage(plain: ByteSource, plainBytes: number, options: GzipOptions): ByteSource {
-  const { klauspostRelease = KLAUSPOST_RELEASE, kernels, signal } = options
-  const family = klauspostFamily(klauspostRelease)
-  if (family === undefined) throw new RangeError(`klauspost/compress ${klauspostRelease} is not known`)
-  const encoder: Encoder = { kind: 'pgzip', family, level: DEFAULT_LEVEL, blockBytes: BLOCK_BYTES }
+  const { klauspostRelease, kernels, signal } = options
+  const encoder = containersImageEncoder({ klauspostRelease })
   const recipe: Recipe = {
     blobBytes: 0,
     members: [

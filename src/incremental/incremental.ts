@@ -121,7 +121,7 @@ export class Incremental {
       kernels: needsKernels ? this.#kernels(stack) : undefined,
       workdir: temporaryDirectory,
     })
-    return RemoveOnClose.open(path)
+    return await RemoveOnClose.open(path)
   }
 
   /**

@@ -1,5 +1,5 @@
 /** Archives without the layers that the receiver has: pull, vet, push, overlay, inventory. */
-export { applyArchive, type ApplyArchiveOptions, vetArchive } from './apply-archive.ts'
+export { applyArchive, type ApplyArchiveOptions, layersLeftOut, vetArchive } from './apply-archive.ts'
 export {
   formatBases,
   INCREMENTAL_ANNOTATION,

@@ -14,6 +14,13 @@ import { isArtifactType } from './artifact-type.ts'
 /** What layers can be packed with. */
 export type LayerCompression = 'gzip' | 'zstd'
 
+/** How layers are to be compressed. */
+export interface RecompressOptions {
+  readonly format: LayerCompression
+  /** 1 to 9 for gzip, to 19 for zstd. @default 5 for gzip, 3 for zstd */
+  readonly level?: number | undefined
+}
+
 /** Marks the member of an index that needs zstd, for readers who can choose. */
 export const ZSTD_ANNOTATION = 'io.github.containers.compression.zstd'
 
@@ -38,6 +45,16 @@ export function parseLayerCompression(name: string): LayerCompression {
   throw new TareError('INVALID_ARGUMENT', `layers cannot be compressed with ${JSON.stringify(name.slice(0, 80))}`, {
     hint: name === 'zstd:chunked' ? 'Tare writes no table of contents for it; use zstd' : 'Use gzip or zstd',
   })
+}
+
+const HIGHEST_LEVELS: Readonly<Record<LayerCompression, number>> = { gzip: 9, zstd: 19 }
+
+/** Reads how layers are to be compressed. @throws {TareError} `INVALID_ARGUMENT` */
+export function parseRecompression(name: string, level: number | undefined): RecompressOptions {
+  const format = parseLayerCompression(name)
+  const highest = HIGHEST_LEVELS[format]
+  if (level === undefined || (Number.isInteger(level) && level >= 1 && level <= highest)) return { format, level }
+  throw new TareError('INVALID_ARGUMENT', `${format} has no level ${level}`, { hint: `Give 1 to ${highest}` })
 }
 
 /** Whether a member is an image whose layers can be compressed in another way; attestations and artifacts are not. */

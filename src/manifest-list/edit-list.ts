@@ -1,5 +1,5 @@
+import type { ListRecord, ListStore, ListStoreOptions } from '../store/index.ts'
 import { findList } from './list-names.ts'
-import type { ListLock, ListRecord, ListStore, ListStoreOptions } from './list-store.ts'
 import { ManifestList } from './manifest-list.ts'
 
 /**
@@ -11,17 +11,17 @@ import { ManifestList } from './manifest-list.ts'
 export async function lockList<Output>(
   store: ListStore,
   idOrName: string,
-  work: (record: ListRecord, lock: ListLock) => Promise<Output>,
+  work: (record: ListRecord) => Promise<Output>,
   options: ListStoreOptions = {},
 ): Promise<Output> {
   const record = await findList(store, idOrName, options)
-  return store.lock(record.id, (lock) => work(record, lock), options)
+  return store.lock(record.id, () => work(record), options)
 }
 
 /**
  * Changes a stored list: locks, loads, changes, saves. Where `change` throws, the list is as it was.
  *
- * @param change - quick, and without waiting for a network: others wait meanwhile; it may run more than once
+ * @param change - quick, and without waiting for a network: others wait meanwhile
  * @returns the ID, and what `change` gave
  * @throws {TareError} `NOT_FOUND`, `AMBIGUOUS_IMAGE`, `NOT_A_LIST`
  */
@@ -34,10 +34,10 @@ export async function editList<Output>(
   return lockList(
     store,
     idOrName,
-    async ({ id }, lock) => {
+    async ({ id }) => {
       const { list } = await ManifestList.loadFromImage(store, id, options)
       const output = await change(list)
-      await list.saveToImage(store, { id, lock, signal: options.signal })
+      await list.saveToImage(store, { id, signal: options.signal })
       return { id, output }
     },
     options,

@@ -18,32 +18,14 @@ export {
 } from './artifact.ts'
 export { type CompositeOptions, type CompositeParts, CompositeSource, type Selection } from './composite-source.ts'
 export { type LayerCompression, ZSTD_ANNOTATION } from './compression-variants.ts'
-export {
-  type ConvertedMember,
-  convertByType,
-  type ConvertMemberOptions,
-  type ListFormat,
-  type MemberConverter,
-} from './convert-member.ts'
-export { DirectoryListStore } from './directory-list-store.ts'
+export type { ListFormat } from './convert-member.ts'
 export { editList, lockList } from './edit-list.ts'
-export { type LayerCompressor, type RecompressOptions } from './layer-recompressor.ts'
 export { LIST_DOCUMENTS } from './list-documents.ts'
 export { inspectList } from './list-inspection.ts'
 export { type ListContents, type ListLoss, type ListType } from './list-json.ts'
 export { type ListFromBytesOptions, ListModel } from './list-model.ts'
 export { destinationOfName, findList, normalizeListName } from './list-names.ts'
-export type {
-  ListItems,
-  ListLock,
-  ListRecord,
-  ListStore,
-  ListStoreOptions,
-  NewList,
-  WriteItemsOptions,
-} from './list-store.ts'
 export { type ListReferenceOptions, type LoadedList, ManifestList, type SaveListOptions } from './manifest-list.ts'
-export { MemoryListStore } from './memory-list-store.ts'
 export { type PlatformClash, platformClashes, warnOfClashes } from './platform-clashes.ts'
 export {
   type FoundSignature,

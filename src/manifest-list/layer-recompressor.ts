@@ -1,7 +1,8 @@
 import { CopyError, TareError } from '../errors/index.ts'
-import { compress, decompress } from '../compress/index.ts'
-import { type TreeBlob } from '../image/index.ts'
+import { decompress, zstd } from '../compress/index.ts'
+import type { TreeBlob } from '../image/index.ts'
 import { type Descriptor, type Digest, isForeignLayerType, MEDIA_TYPE, statedCompression } from '../oci/index.ts'
+import { containersImageEncoder, gzip } from '../recompress/index.ts'
 import {
   type ByteSource,
   counted,
@@ -13,24 +14,15 @@ import {
   verified,
 } from '../stream/index.ts'
 import { type ImageSource, openVerifiedBlob } from '../transport/index.ts'
-import type { LayerCompression } from './compression-variants.ts'
-
-/** How layers are to be compressed. */
-export interface RecompressOptions {
-  readonly format: LayerCompression
-  /** @default 6 for gzip, 3 for zstd */
-  readonly level?: number | undefined
-}
-
-/** Packs the plain tar of a layer. */
-export type LayerCompressor = (plain: ByteSource, to: RecompressOptions) => ByteSource
+import { createInlineRunner, type KernelRunner } from '../workers/index.ts'
+import type { LayerCompression, RecompressOptions } from './compression-variants.ts'
 
 /** What a {@link LayerRecompressor} works with. */
 export interface LayerRecompressorParts {
   /** Has the layers. */
   readonly source: ImageSource
-  /** @default the codecs of the Node.js that runs */
-  readonly compressLayer?: LayerCompressor | undefined
+  /** Runs the encoder of gzip. @default one in this thread */
+  readonly kernels?: KernelRunner | undefined
   /** Where layers wait. @default the system's temporary directory */
   readonly workdir?: string | undefined
 }
@@ -41,6 +33,7 @@ export class LayerRecompressor implements AsyncDisposable {
   readonly #made = new Map<string, Promise<Descriptor>>()
   readonly #files = new Map<Digest, SpoolFile>()
   #spool: Promise<SpoolDirectory> | undefined
+  #inlineKernels: Promise<KernelRunner> | undefined
 
   constructor(parts: LayerRecompressorParts) {
     this.#parts = parts
@@ -72,12 +65,14 @@ export class LayerRecompressor implements AsyncDisposable {
     await Promise.allSettled(this.#made.values())
     const spool = await this.#spool?.catch(() => undefined)
     await spool?.[Symbol.asyncDispose]()
+    const kernels = await this.#inlineKernels?.catch(() => undefined)
+    await kernels?.[Symbol.asyncDispose]()
   }
 
   async #make(layer: TreeBlob, to: RecompressOptions, options: OperationOptions): Promise<Descriptor> {
     const { descriptor, diffId } = layer
     const { digest, size, mediaType } = descriptor
-    const { source, compressLayer = compressAsNode, workdir } = this.#parts
+    const { source, workdir } = this.#parts
     const progress = (doneBytes: number, state: 'started' | 'running' | 'done' | 'failed'): void =>
       options.onProgress?.({
         kind: 'step',
@@ -99,7 +94,7 @@ export class LayerRecompressor implements AsyncDisposable {
       const { source: plain } = await decompress(packed, { subject: `layer ${digest}` })
       const tar = diffId === undefined ? plain : verified(plain, { digest: diffId }, `layer ${digest} uncompressed`)
       const digester = new Digester()
-      const file = await spool.write('layer', digesting(compressLayer(tar, to), digester))
+      const file = await spool.write('layer', digesting(await this.#packed(tar, to, options), digester))
       const made: Descriptor = { mediaType, digest: digester.digest(), size: file.sizeBytes }
       this.#files.set(made.digest, file)
       progress(size, 'done')
@@ -109,10 +104,17 @@ export class LayerRecompressor implements AsyncDisposable {
       throw CopyError.at('source', digest, error)
     }
   }
-}
 
-function compressAsNode(plain: ByteSource, { format, level }: RecompressOptions): ByteSource {
-  return compress(plain, format, { level })
+  /** Packs a plain tar: in gzip as containers/image does, on every machine the same; in zstd as this Node.js does. */
+  async #packed(
+    plain: ByteSource,
+    { format, level }: RecompressOptions,
+    { signal }: OperationOptions,
+  ): Promise<ByteSource> {
+    if (format === 'zstd') return zstd(plain, { level })
+    const kernels = this.#parts.kernels ?? (await (this.#inlineKernels ??= createInlineRunner()))
+    return gzip(plain, { kernels, encoder: containersImageEncoder({ level }), signal })
+  }
 }
 
 function layerType({ mediaType, digest }: Descriptor, to: LayerCompression): string {

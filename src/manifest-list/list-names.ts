@@ -1,7 +1,6 @@
 import { hasErrorCode, TareError } from '../errors/index.ts'
 import { formatReference, parseReference, type Reference, withDefaultTag } from '../oci/index.ts'
-import { findRecord } from './list-records.ts'
-import type { ListRecord, ListStore, ListStoreOptions } from './list-store.ts'
+import type { ListRecord, ListStore, ListStoreOptions } from '../store/index.ts'
 
 /** The registry of names that have none: a list is local until it is pushed. */
 const LOCAL_REGISTRY = 'localhost'
@@ -27,12 +26,14 @@ function fullName(reference: Reference): string {
  * @throws {TareError} `NOT_FOUND`, `AMBIGUOUS_IMAGE`
  */
 export async function findList(store: ListStore, text: string, options: ListStoreOptions = {}): Promise<ListRecord> {
-  const records = await store.records(options)
   for (const name of candidateNames(text)) {
-    const named = records.find((record) => record.names.includes(name))
-    if (named !== undefined) return named
+    try {
+      return await store.find(name, options)
+    } catch (error) {
+      if (!hasErrorCode(error, 'NOT_FOUND')) throw error
+    }
   }
-  return findRecord(records, text)
+  return store.find(text, options)
 }
 
 /** What a short name may stand for: a local list first, then one named after an image of Docker Hub. */

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { fixture } from '../../test/support/fixtures.ts'
+import { temporaryStore } from '../../test/support/store-content.ts'
 import { temporaryDirectory } from '../../test/support/temporary-directory.ts'
 import { type Digest, MEDIA_TYPE } from '../oci/index.ts'
+import { MemoryListStore } from '../store/index.ts'
 import { openSource } from '../transport/index.ts'
-import { DirectoryListStore } from './directory-list-store.ts'
 import { editList, lockList } from './edit-list.ts'
 import { ManifestList } from './manifest-list.ts'
-import { MemoryListStore } from './memory-list-store.ts'
 
 const MULTI = `oci-archive:${fixture('images/app-multi-v2.oci.tar')}`
 const DOCKER = `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`
@@ -228,8 +228,8 @@ test('ManifestList.reference() names the member and its place when it is gone', 
 })
 
 test('editList() changes a stored list, and leaves it where the change throws', async () => {
-  await using directory = await temporaryDirectory()
-  const store = new DirectoryListStore(directory.path)
+  await using local = await temporaryStore()
+  const store = local.store.namespace().lists
   const id = await ManifestList.create().saveToImage(store, { names: ['localhost/app:latest'] })
   const edited = await editList(store, 'app', (list) => list.add(DOCKER))
   assert.deepEqual(edited, { id, output: DOCKER_V1 })
@@ -244,8 +244,8 @@ test('editList() changes a stored list, and leaves it where the change throws', 
 })
 
 test('editList() loses nothing when many edit one list at once', async () => {
-  await using directory = await temporaryDirectory()
-  const store = new DirectoryListStore(directory.path)
+  await using local = await temporaryStore()
+  const store = local.store.namespace().lists
   const id = await ManifestList.create().saveToImage(store)
   const digests = Array.from({ length: 20 }, (_, at): Digest => `sha256:${String(at).padStart(64, '0')}`)
   await Promise.all(

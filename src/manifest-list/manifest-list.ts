@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { TareError } from '../errors/index.ts'
 import { type Digest, isDigest, parseManifestDocument } from '../oci/index.ts'
+import type { ListItems, ListStore, ListStoreOptions } from '../store/index.ts'
 import { digestOf, type Logger } from '../stream/index.ts'
 import type { ManifestContent, OpenContext, TransportReference } from '../transport/index.ts'
 import { type ListAddition, type OpenLocation, readImage, type ReadImageOptions } from './additions.ts'
@@ -17,7 +18,6 @@ import {
 } from './list-documents.ts'
 import type { ListContents } from './list-json.ts'
 import { type ListFromBytesOptions, ListModel, parseList, requireListType } from './list-model.ts'
-import type { ListItems, ListLock, ListStore, ListStoreOptions } from './list-store.ts'
 import { warnOfClashes } from './platform-clashes.ts'
 import { type PushListOptions, type PushListReport, pushList } from './push.ts'
 
@@ -29,8 +29,6 @@ export interface SaveListOptions extends ListStoreOptions {
   readonly names?: readonly string[] | undefined
   /** @default the format that fits, see `preferredType` */
   readonly mediaType?: string | undefined
-  /** The lock under which the list was read. */
-  readonly lock?: ListLock | undefined
 }
 
 /** What {@link ManifestList.loadFromImage} gives. */
@@ -53,7 +51,8 @@ export interface ListReferenceOptions extends OpenContext {
  *
  * @example
  * ```ts
- * import { ManifestList, MemoryListStore } from 'tare/manifest-list'
+ * import { ManifestList } from 'tare/manifest-list'
+ * import { MemoryListStore } from 'tare/store'
  *
  * const store = new MemoryListStore()
  * const list = ManifestList.create()
@@ -228,16 +227,16 @@ export class ManifestList extends ListModel {
    * @throws {TareError} `NAME_IN_USE`, `INVALID_ARGUMENT` for a type that is none of a list; nothing has changed then
    */
   async saveToImage(store: ListStore, options: SaveListOptions = {}): Promise<string> {
-    const { id, names = [], lock, signal } = options
+    const { id, names = [], signal } = options
     const contents = this.contents()
     const bytes = this.serialize(options.mediaType)
-    const items = this.#items(bytes)
+    const state = { items: this.#items(bytes), content: this.#storedMembers() }
     const isStored = id !== undefined && (await store.records({ signal })).some((record) => record.id === id)
     if (isStored) {
-      await store.writeItems(id, items, { lock, signal })
+      await store.write(id, state, { signal })
       this.#id = id
     } else {
-      this.#id = (await store.create({ id, names, items }, { signal })).id
+      this.#id = (await store.create({ id, names, ...state }, { signal })).id
     }
     this.#saved = { bytes, contents }
     return this.#id
@@ -283,6 +282,11 @@ export class ManifestList extends ListModel {
       now.artifactType === then.artifactType &&
       now.subject === then.subject
     )
+  }
+
+  /** Members that lie in the local store. A list need not be kept there, but where it is it keeps them. */
+  #storedMembers(): readonly Digest[] {
+    return [...this.#locations].flatMap(([digest, location]) => (location.startsWith('store:') ? [digest] : []))
   }
 
   #items(manifest: Uint8Array): ListItems {

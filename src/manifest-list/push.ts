@@ -17,11 +17,17 @@ import {
   openDestination,
   type TransportReference,
 } from '../transport/index.ts'
+import type { KernelRunner } from '../workers/index.ts'
 import type { OpenLocation } from './additions.ts'
 import type { CompositeSource, Selection } from './composite-source.ts'
-import { type LayerCompression, parseLayerCompression } from './compression-variants.ts'
-import { convertByType, formatOf, type ListFormat, type MemberConverter } from './convert-member.ts'
-import { type LayerCompressor, LayerRecompressor, type RecompressOptions } from './layer-recompressor.ts'
+import {
+  type LayerCompression,
+  parseLayerCompression,
+  parseRecompression,
+  type RecompressOptions,
+} from './compression-variants.ts'
+import { formatOf, type ListFormat } from './convert-member.ts'
+import { LayerRecompressor } from './layer-recompressor.ts'
 import type { ListLoss } from './list-json.ts'
 import type { ManifestList } from './manifest-list.ts'
 import { planPush, type PushPlan } from './push-plan.ts'
@@ -67,16 +73,14 @@ export interface PushListOptions extends OperationOptions, RetryPushOptions {
   readonly partial?: 'keep' | 'rewrite' | undefined
   /** Writes the list and all of its members in one format. @default each keeps its own */
   readonly format?: ListFormat | undefined
-  /** @default types are changed, config and layers keep their bytes */
-  readonly convertMember?: MemberConverter | undefined
   /** For each platform that lacks an image in one of these, a copy in it is added. */
   readonly addCompression?: readonly string[] | undefined
   /** Layers that are compressed otherwise are made anew, unless the destination has them. */
   readonly compression?: { readonly format: string; readonly level?: number | undefined } | undefined
   /** Makes them anew even where the destination has them as they are; needs `compression`. @default false */
   readonly forceCompression?: boolean | undefined
-  /** @default the codecs of the Node.js that runs, whose bytes may be others with another release of it */
-  readonly compressLayer?: LayerCompressor | undefined
+  /** Runs the encoder of gzip. @default one in this thread */
+  readonly kernels?: KernelRunner | undefined
   /** @default signatures of members are not looked for */
   readonly signatures?: SignatureCarrier | undefined
   /** Leaves signatures of members behind, so that members may be changed. @default false */
@@ -180,10 +184,7 @@ function checkOptions(options: PushListOptions): Omit<CheckedPushOptions, 'featu
   if (forceCompression === true && compression === undefined) {
     refuse('a compression cannot be forced without saying which', 'Name gzip or zstd as the compression format')
   }
-  const recompress =
-    compression === undefined
-      ? undefined
-      : { format: parseLayerCompression(compression.format), level: compression.level }
+  const recompress = compression === undefined ? undefined : parseRecompression(compression.format, compression.level)
   if (format === 'docker' && (recompress?.format === 'zstd' || variants.includes('zstd'))) {
     refuse('Docker’s format has no zstd layers', 'Push in the OCI format')
   }
@@ -196,20 +197,13 @@ async function pushOnce(
   target: ImageDestination,
   options: CheckedPushOptions,
 ): Promise<PushListReport> {
-  const {
-    sources,
-    convertMember: convert = convertByType,
-    compressLayer,
-    recompress,
-    forceCompression,
-    signal,
-  } = options
-  await using recompressor = new LayerRecompressor({ source, compressLayer, workdir: sources?.workdir })
+  const { sources, kernels, recompress, forceCompression, signal } = options
+  await using recompressor = new LayerRecompressor({ source, kernels, workdir: sources?.workdir })
   const keepsLayer =
     recompress === undefined || forceCompression === true
       ? undefined
       : (layer: Parameters<typeof target.hasBlob>[0]) => target.hasBlob(layer, { signal })
-  const rewriter = new MemberRewriter({ source, convert, recompressor, keepsLayer })
+  const rewriter = new MemberRewriter({ source, recompressor, keepsLayer })
   const plan = await planPush(source, target, rewriter, options)
   const signatures = await findSignatures(plan, composite, options)
   const written = await writePlan(plan, source, composite, target, rewriter, options)

@@ -10,9 +10,9 @@ import {
 } from '../oci/index.ts'
 import { bytesSource, type ByteSource, digestOf, type OperationOptions, readAllBytes } from '../stream/index.ts'
 import { type ImageSource, openVerifiedBlob } from '../transport/index.ts'
-import { hasImageLayers } from './compression-variants.ts'
-import { formatOf, type ListFormat, type MemberConverter } from './convert-member.ts'
-import type { LayerRecompressor, RecompressOptions } from './layer-recompressor.ts'
+import { hasImageLayers, type RecompressOptions } from './compression-variants.ts'
+import { convertMember, formatOf, type ListFormat } from './convert-member.ts'
+import type { LayerRecompressor } from './layer-recompressor.ts'
 import { encodeList, type ListType } from './list-json.ts'
 import { requireListType } from './list-model.ts'
 import { encodeManifest } from './manifest-json.ts'
@@ -28,7 +28,6 @@ export interface MemberChange {
 /** What a {@link MemberRewriter} works with. */
 export interface MemberRewriterParts {
   readonly source: ImageSource
-  readonly convert: MemberConverter
   readonly recompressor: LayerRecompressor
   /** Layers that may stay as they are, whatever the wanted compression. */
   readonly keepsLayer?: ((layer: Descriptor) => Promise<boolean>) | undefined
@@ -82,19 +81,16 @@ export class MemberRewriter {
 
   async #convert(node: ManifestNode, { format }: MemberChange, options: OperationOptions): Promise<ManifestNode> {
     if (format === undefined || formatOf(node.descriptor.mediaType) === format) return node
-    const { config } = node.document
-    const converted = await this.#parts.convert(node, format, {
-      ...options,
-      source: this.#parts.source,
-      readConfig: () =>
-        readAllBytes(
-          openVerifiedBlob(this.#parts.source, config, 'source', options),
-          MAX_CONFIG_BYTES,
-          `config ${config.digest}`,
-        ),
-    })
-    for (const { descriptor, bytes } of converted.blobs) this.#configs.set(descriptor.digest, bytes)
-    return madeOf(node, converted.mediaType, converted.bytes)
+    const { mediaType, bytes, config } = await convertMember(node, format, () => this.#readConfig(node, options))
+    if (config !== undefined) this.#configs.set(config.descriptor.digest, config.bytes)
+    return { ...madeOf(node, mediaType, bytes), configBytes: config?.bytes ?? node.configBytes }
+  }
+
+  async #readConfig({ document, configBytes }: ManifestNode, options: OperationOptions): Promise<Uint8Array> {
+    const { config } = document
+    if (configBytes !== undefined) return configBytes
+    const source = openVerifiedBlob(this.#parts.source, config, 'source', options)
+    return readAllBytes(source, MAX_CONFIG_BYTES, `config ${config.digest}`)
   }
 
   async #recompress(

@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib'
 import type { EncoderSpec } from '../kernels/index.ts'
 import { bytesSource, digestOf, readAllBytes } from '../stream/index.ts'
 import { createInlineRunner } from '../workers/index.ts'
-import { gzip } from './gzip.ts'
+import { containersImageEncoder, gzip } from './gzip.ts'
 
 const content = Buffer.from(Array.from({ length: 30_000 }, (_, at) => `line ${(at * at) % 977}\n`).join(''))
 
@@ -33,4 +33,21 @@ test('gzip() writes the bytes of Go’s compress/gzip unless told otherwise', as
   assert.equal(digestOf(member), digestOf(await readAllBytes(gzip(bytesSource(content), { kernels }), 1e6, 'member')))
   const empty = await readAllBytes(gzip(bytesSource(), { kernels }), 100, 'member')
   assert.equal(Buffer.from(empty).toString('hex'), '1f8b08000000000000ff010000ffff0000000000000000')
+})
+
+test('containersImageEncoder() is that of pgzip in the release asked for', async () => {
+  await using kernels = await createInlineRunner()
+  assert.deepEqual(containersImageEncoder({ klauspostRelease: '1.15.15', level: 3 }), {
+    kind: 'pgzip',
+    family: 13,
+    level: 3,
+    blockBytes: 1_048_576,
+  })
+  const member = await readAllBytes(
+    gzip(bytesSource(content), { kernels, encoder: containersImageEncoder() }),
+    1e6,
+    'member',
+  )
+  assert.equal(Buffer.from(member.subarray(0, 10)).toString('hex'), '1f8b080000096e8800ff')
+  assert.throws(() => containersImageEncoder({ klauspostRelease: '0.1.0' }), RangeError)
 })

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import type { EncoderSpec } from '../kernels/index.ts'
+import { klauspostFamily } from './encoder-names.ts'
 import type { ByteSource } from '../stream/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
 
@@ -13,6 +14,30 @@ export interface GzipOptions {
 
 /** Docker, containerd and BuildKit compress layers so. */
 export const DEFAULT_GZIP_ENCODER: EncoderSpec = { kind: 'go', level: 6 }
+
+/** The release of klauspost/compress that the present containers/image is built with. */
+const KLAUSPOST_RELEASE = '1.18.6'
+/** What klauspost/compress takes for its default compression. */
+const KLAUSPOST_LEVEL = 5
+const PGZIP_BLOCK_BYTES = 1024 * 1024
+
+/** How containers/image is built and told to compress. */
+export interface ContainersImageOptions {
+  /** Of klauspost/compress: releases differ in their bytes. @default '1.18.6' */
+  readonly klauspostRelease?: string | undefined
+  /** 1 to 9. @default 5 */
+  readonly level?: number | undefined
+}
+
+/** podman, buildah and skopeo compress layers so: pgzip, in blocks of 1 MiB. @throws {RangeError} for an unknown release */
+export function containersImageEncoder(
+  options: ContainersImageOptions = {},
+): Extract<EncoderSpec, { readonly kind: 'pgzip' }> {
+  const { klauspostRelease = KLAUSPOST_RELEASE, level = KLAUSPOST_LEVEL } = options
+  const family = klauspostFamily(klauspostRelease)
+  if (family === undefined) throw new RangeError(`klauspost/compress ${klauspostRelease} is not known`)
+  return { kind: 'pgzip', family, level, blockBytes: PGZIP_BLOCK_BYTES }
+}
 
 /**
  * Compresses a source into one gzip member, byte for byte as a known encoder does, on every machine the same. The header

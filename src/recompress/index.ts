@@ -1,7 +1,13 @@
 /** Exact recompression: how a compressed blob was made, and making it again. */
 export { type LikeBlob, mayUseBaseline, recipeFromBaseline } from './baseline-recipe.ts'
 export { type DetectOptions, detectRecipe, type RandomBytes } from './detect.ts'
-export { DEFAULT_GZIP_ENCODER, gzip, type GzipOptions } from './gzip.ts'
+export {
+  containersImageEncoder,
+  type ContainersImageOptions,
+  DEFAULT_GZIP_ENCODER,
+  gzip,
+  type GzipOptions,
+} from './gzip.ts'
 export { encoderName, klauspostFamily } from './encoder-names.ts'
 export {
   type ExplainOptions,

@@ -298,9 +298,9 @@ describe('Store.open()', () => {
       using database = new DatabaseSync(`${path}/tare.db`)
       database.exec(`PRAGMA ${pragma}`)
     }
-    set('user_version = 2')
+    set('user_version = 99')
     await assert.rejects(Store.open(path), (error) => hasErrorCode(error, 'UNSUPPORTED_FORMAT'))
-    set('user_version = 1; PRAGMA application_id = 7')
+    set('user_version = 2; PRAGMA application_id = 7')
     await assert.rejects(Store.open(path), (error) => hasErrorCode(error, 'STORE_DAMAGED'))
     await rm(`${path}/tare.db-wal`, { force: true })
     await writeFile(`${path}/tare.db`, 'this is no database at all, but long enough to look like one'.repeat(20))

@@ -29,6 +29,8 @@ export interface StoreContext {
   owner(): Owner
   /** Refs that writers of this store have open: `NAMESPACE NUL REF`. */
   readonly openRefs: Set<string>
+  /** Lists that this store has locked: `NAMESPACE NUL ID`. */
+  readonly heldLists: Set<string>
   collect(signal?: AbortSignal): Promise<CollectionReport>
 }
 

@@ -2,7 +2,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { setTimeout as wait } from 'node:timers/promises'
 import { TareError } from '../errors/index.ts'
 import { numberOf, type Row } from './rows.ts'
-import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts'
+import { APPLICATION_ID, SCHEMA_STEPS } from './schema.ts'
 import { databaseError, isBusy } from './sqlite-error.ts'
 
 /** The thread may be held up this long at a time by a lock of others; after that it does something else and tries again. */
@@ -41,7 +41,7 @@ export class StoreDatabase implements Disposable {
   }
 
   /**
-   * Opens the database, or makes it.
+   * Opens the database, or makes it; one of an older Tare becomes one of this.
    *
    * @throws {TareError} `UNSUPPORTED_FORMAT` for one of a newer Tare; `STORE_DAMAGED`, `FILE_ACCESS`, `DISK_FULL`
    */
@@ -49,7 +49,7 @@ export class StoreDatabase implements Disposable {
     const database = await patiently(path, () => connect(path), signal)
     const opened = new StoreDatabase(path, database)
     try {
-      if (!opened.#hasSchema()) await opened.write(() => opened.#makeSchema(), signal)
+      if (opened.#schemaVersion() < SCHEMA_STEPS.length) await opened.write(() => opened.#updateSchema(), signal)
       return opened
     } catch (error) {
       opened[Symbol.dispose]()
@@ -134,30 +134,29 @@ export class StoreDatabase implements Disposable {
     return statement
   }
 
-  #hasSchema(): boolean {
+  /** 0 for a database that was just made. */
+  #schemaVersion(): number {
     const pragma = (name: string): number => numberOf(this.#database.prepare(`PRAGMA ${name}`).get() ?? {}, name)
     const version = pragma('user_version')
-    if (version > SCHEMA_VERSION) {
+    if (version > SCHEMA_STEPS.length) {
       throw new TareError(
         'UNSUPPORTED_FORMAT',
-        `${this.path} has version ${version}; this Tare knows ${SCHEMA_VERSION}`,
+        `${this.path} has version ${version}; this Tare knows ${SCHEMA_STEPS.length}`,
         {
           hint: 'Use the Tare that made it, or a newer one',
         },
       )
     }
-    if (version === 0) return false
-    if (pragma('application_id') === APPLICATION_ID) return true
+    if (version === 0 || pragma('application_id') === APPLICATION_ID) return version
     throw new TareError('STORE_DAMAGED', `${this.path} is a database of something else than Tare`, {
       hint: 'Choose another directory with --store',
     })
   }
 
-  #makeSchema(): void {
+  #updateSchema(): void {
     // Another process may have been faster.
-    if (this.#hasSchema()) return
-    this.#database.exec(SCHEMA)
-    this.#database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}`)
+    for (const step of SCHEMA_STEPS.slice(this.#schemaVersion())) this.#database.exec(step)
+    this.#database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_STEPS.length}`)
   }
 }
 

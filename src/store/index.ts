@@ -1,4 +1,4 @@
-/** The local store: content, image records, leases, collection. */
+/** The local store: content, image records, lists, leases, collection. */
 export type { CheckStoreOptions, StoreCheck, StoreProblem } from './check-store.ts'
 export type { CollectionReport, ContentSharing } from './context.ts'
 export { type FieldReader, type Filter, labelField, parseFilters, quoteForFilter } from './filter/index.ts'
@@ -20,6 +20,15 @@ export {
   type LeaseResource,
   type NewLease,
 } from './leases.ts'
+export {
+  type ListItems,
+  type ListRecord,
+  type ListState,
+  type ListStore,
+  type ListStoreOptions,
+  MemoryListStore,
+  type NewList,
+} from './lists/index.ts'
 export type { Namespace, Namespaces } from './namespaces.ts'
 export { UNCOMPRESSED_LABEL } from './schema.ts'
 export {

@@ -51,6 +51,7 @@ export class Namespaces {
           UNION SELECT namespace, '{}' FROM blobs
           UNION SELECT namespace, '{}' FROM leases
           UNION SELECT namespace, '{}' FROM ingests
+          UNION SELECT namespace, '{}' FROM lists
         ) GROUP BY name ORDER BY name`),
     )
     return rows.map((row) => ({ name: textOf(row, 'name'), labels: labelsOf(row, 'labels') }))
@@ -59,10 +60,10 @@ export class Namespaces {
   /** Removes a namespace that is empty. @throws {TareError} `NOT_FOUND`, `FAILED_PRECONDITION` while it holds something */
   async delete(name: string): Promise<void> {
     await this.#context.database.write((transaction) => {
-      for (const table of ['images', 'blobs', 'leases', 'ingests']) {
+      for (const table of ['images', 'blobs', 'leases', 'ingests', 'lists']) {
         if (transaction.get(`SELECT 1 FROM ${table} WHERE namespace = ? LIMIT 1`, name) === undefined) continue
         throw new TareError('FAILED_PRECONDITION', `namespace ${name} still holds ${table}`, {
-          hint: 'Delete its images and leases, then collect',
+          hint: 'Delete its images, lists and leases, then collect',
         })
       }
       if (transaction.run('DELETE FROM namespaces WHERE name = ?', name) === 1) return

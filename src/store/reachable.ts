@@ -166,7 +166,7 @@ export interface ScannedNamespace {
   readonly white: readonly { readonly digest: string; readonly sizeBytes: number }[]
 }
 
-/** Finds what is reachable in a namespace, from its images, leases and roots. */
+/** Finds what is reachable in a namespace, from its images, lists, leases and roots. */
 export function scanNamespace(transaction: Transaction, namespace: string, now: number): ScannedNamespace {
   const rows = transaction.all(
     `SELECT digest, size, iif(instr(labels, '${GC_PREFIX}') > 0, labels, '') AS labels FROM blobs WHERE namespace = ?`,
@@ -188,6 +188,11 @@ export function scanNamespace(transaction: Transaction, namespace: string, now: 
   for (const row of transaction.all('SELECT name FROM images WHERE namespace = ?', namespace)) {
     reachable.followImage(textOf(row, 'name'), source)
   }
+  const listed = transaction.all('SELECT DISTINCT digest FROM list_content WHERE namespace = ?', namespace)
+  reachable.follow(
+    listed.map((row) => textOf(row, 'digest')),
+    source,
+  )
   for (const row of transaction.all('SELECT id, labels FROM leases WHERE namespace = ?', namespace)) {
     followLease(transaction, namespace, row, now, reachable, source)
   }

@@ -16,6 +16,13 @@ export function optionalTextOf(row: Row, column: string): string | undefined {
   return row[column] === null ? undefined : textOf(row, column)
 }
 
+/** A column of bytes. */
+export function bytesOf(row: Row, column: string): Uint8Array {
+  const value = row[column]
+  if (value instanceof Uint8Array) return value
+  throw damaged(column)
+}
+
 /** A whole number. */
 export function numberOf(row: Row, column: string): number {
   const value = row[column]

@@ -1,19 +1,16 @@
 /** Marks the database as ours: `TARE`. */
 export const APPLICATION_ID = 0x54415245
-/** Version of the schema; a store with a higher one is not touched. */
-export const SCHEMA_VERSION = 1
-
 /** Label on a compressed blob: the digest of what it unpacks to. */
 export const UNCOMPRESSED_LABEL = 'containerd.io/uncompressed'
 /** The expression that the index over that label is made of. */
 export const UNCOMPRESSED_EXPRESSION: string = `json_extract(labels, '$."${UNCOMPRESSED_LABEL}"')`
 
 /**
- * The tables of an empty store. Times are milliseconds since 1970, labels and annotations JSON objects.
+ * The tables that images need. Times are milliseconds since 1970, labels and annotations JSON objects.
  *
  * @see docs/store.md
  */
-export const SCHEMA: string = `
+const IMAGE_TABLES = `
   CREATE TABLE namespaces (
     name TEXT PRIMARY KEY,
     labels TEXT NOT NULL,
@@ -95,3 +92,43 @@ export const SCHEMA: string = `
     digest TEXT PRIMARY KEY
   ) STRICT, WITHOUT ROWID;
 `
+
+/** The tables that lists need. A list has an owner while it is locked. */
+const LIST_TABLES = `
+  CREATE TABLE lists (
+    namespace TEXT NOT NULL,
+    id TEXT NOT NULL,
+    changed_at INTEGER NOT NULL,
+    owner TEXT,
+    PRIMARY KEY (namespace, id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE list_names (
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    list TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (namespace, name),
+    FOREIGN KEY (namespace, list) REFERENCES lists (namespace, id) ON DELETE CASCADE
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE list_items (
+    namespace TEXT NOT NULL,
+    list TEXT NOT NULL,
+    name TEXT NOT NULL,
+    bytes BLOB NOT NULL,
+    PRIMARY KEY (namespace, list, name),
+    FOREIGN KEY (namespace, list) REFERENCES lists (namespace, id) ON DELETE CASCADE
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE list_content (
+    namespace TEXT NOT NULL,
+    list TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (namespace, list, digest),
+    FOREIGN KEY (namespace, list) REFERENCES lists (namespace, id) ON DELETE CASCADE
+  ) STRICT, WITHOUT ROWID;
+`
+
+/** What takes a store from each version of the schema to the next; an empty one has version 0. */
+export const SCHEMA_STEPS: readonly string[] = [IMAGE_TABLES, LIST_TABLES]

@@ -10,6 +10,7 @@ import { StoreDatabase } from './database.ts'
 import { type ImageStore, LocalImages } from './images.ts'
 import { StoreLayout } from './layout.ts'
 import { type LeaseManager, LocalLeases } from './leases.ts'
+import { type ListStore, LocalLists } from './lists/index.ts'
 import { checkNamespace, Namespaces } from './namespaces.ts'
 import { Owner } from './owner.ts'
 
@@ -61,6 +62,7 @@ export class Store implements AsyncDisposable {
       sharing: options.sharing ?? 'shared',
       now: options.now ?? Date.now,
       openRefs: new Set(),
+      heldLists: new Set(),
       owner: () => (owner ??= resources.use(Owner.create(layout))),
       collect: (signal) => this.collect({ signal }),
     }
@@ -130,6 +132,7 @@ export class StoreNamespace {
   readonly content: ContentStore
   readonly images: ImageStore
   readonly leases: LeaseManager
+  readonly lists: ListStore
   readonly #context: NamespaceContext
 
   constructor(context: NamespaceContext) {
@@ -139,6 +142,7 @@ export class StoreNamespace {
     this.content = new LocalContent(context)
     this.images = new LocalImages(context)
     this.leases = new LocalLeases(context)
+    this.lists = new LocalLists(context)
   }
 
   /** The same namespace under a lease that exists. */

@@ -9,6 +9,7 @@ import {
   REF_NAME_ANNOTATION,
 } from '../oci/index.ts'
 import type { ImagePick } from './reference-text.ts'
+import type { ManifestContent } from './transport.ts'
 
 /** What the artifact types of sigstore bundles begin with. */
 const SIGNATURE_TYPE_PREFIX = 'application/vnd.dev.sigstore.bundle'
@@ -126,6 +127,19 @@ function listing(entries: readonly Descriptor[]): string {
   })
   const more = entries.length > shown.length ? `, and ${entries.length - shown.length} more` : ''
   return `it holds ${shown.join(', ')}${more}`
+}
+
+/**
+ * The descriptor of a root document as `index.json` lists it: with its artifact type, wherever it came from. A registry
+ * gives none, and a delta that came from one is to be the file that went there.
+ *
+ * @see https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md
+ */
+export function rootDescriptor({ descriptor, bytes }: ManifestContent): Descriptor {
+  if (descriptor.artifactType !== undefined) return descriptor
+  const document = parseJson(bytes)
+  const artifactType = isRecord(document) ? document['artifactType'] : undefined
+  return typeof artifactType === 'string' && artifactType !== '' ? { ...descriptor, artifactType } : descriptor
 }
 
 /**

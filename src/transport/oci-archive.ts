@@ -3,7 +3,7 @@ import { type Descriptor, isForeignLayerType } from '../oci/index.ts'
 import { bytesSource, type OperationOptions, verifyBytes } from '../stream/index.ts'
 import { STANDARD_STREAM } from './archive-input.ts'
 import type { ArchiveOutputOptions } from './archive-output.ts'
-import { destinationName, updatedLayoutIndex } from './layout-index.ts'
+import { destinationName, rootDescriptor, updatedLayoutIndex } from './layout-index.ts'
 import { LayoutSource } from './layout-source.ts'
 import type { NamedFiles } from './named-files.ts'
 import { OciArchiveWriter } from './oci-archive-writer.ts'
@@ -76,11 +76,12 @@ class ArchiveDestination implements ImageDestination {
   async prepare(contents: DestinationContents, options: OperationOptions = {}): Promise<void> {
     options.signal?.throwIfAborted()
     const documents = contents.manifests.map((manifest) => manifest.descriptor).toReversed()
-    const [root] = documents
+    const root = contents.manifests.at(-1)
     if (root === undefined) return
     // A layer that has URLs may be absent from its source; it gets its place when it comes.
     const blobs = contents.blobs.filter((blob) => !isForeignLayerType(blob.mediaType))
-    await this.#writer.layOut(updatedLayoutIndex(undefined, root, this.#name).length, [...documents, ...blobs])
+    const index = updatedLayoutIndex(undefined, rootDescriptor(root), this.#name)
+    await this.#writer.layOut(index.length, [...documents, ...blobs])
   }
 
   async hasBlob(descriptor: Descriptor): Promise<boolean> {
@@ -105,7 +106,7 @@ class ArchiveDestination implements ImageDestination {
     if (!this.#writer.has(root.descriptor.digest)) {
       throw new TareError('INTERNAL', `${this.reference}: root ${root.descriptor.digest} was never put`)
     }
-    await this.#writer.commit(updatedLayoutIndex(undefined, root.descriptor, this.#name), options)
+    await this.#writer.commit(updatedLayoutIndex(undefined, rootDescriptor(root), this.#name), options)
     return { digest: root.descriptor.digest }
   }
 

@@ -24,6 +24,7 @@ import {
   LAYOUT_FILE_CONTENT,
   MAX_INDEX_BYTES,
   parseLayoutIndex,
+  rootDescriptor,
   updatedLayoutIndex,
 } from './layout-index.ts'
 import { LayoutSource, layoutBlobPath } from './layout-source.ts'
@@ -153,7 +154,7 @@ class LayoutDestination implements ImageDestination {
         const existing = await readNamedFile(files, 'index.json', MAX_INDEX_BYTES, this.reference)
         if (existing !== undefined) parseLayoutIndex(existing, this.reference)
         await this.#ensureLayoutFile()
-        const updated = updatedLayoutIndex(existing, root.descriptor, this.#name)
+        const updated = updatedLayoutIndex(existing, rootDescriptor(root), this.#name)
         const path = join(this.#path, 'index.json')
         await using file = await AtomicFile.create(path)
         await writeAt(file.handle, path, 0, bytesSource(updated))

@@ -33,7 +33,7 @@ suite('TarWriter', () => {
       )
       await writer.append('last', text('end'))
       await writer.commit()
-      return readFile(directory.join(name))
+      return await readFile(directory.join(name))
     }
     const first = await write('1.tar', [0, 1, 2, 3])
     assert.deepEqual(await write('2.tar', [3, 1, 0, 2]), first)
@@ -66,7 +66,7 @@ suite('TarWriter', () => {
       await writer.append('b', text('b'))
       if (fails) await assert.rejects(writer.append('c', failing()), /cut off/)
       await writer.commit()
-      return readFile(directory.join(name))
+      return await readFile(directory.join(name))
     }
     assert.deepEqual(await write('1.tar', true), await write('2.tar', false))
   })

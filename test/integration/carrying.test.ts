@@ -5,9 +5,10 @@ import { watch } from 'node:fs'
 import { copyFile, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { startRegistry } from '../../src/registry/index.ts'
 import { digestOf } from '../../src/stream/index.ts'
 import { fixture } from '../support/fixtures.ts'
-import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
+import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -24,7 +25,7 @@ interface Ended {
 
 /** Runs the tool with `input` as its standard input; without one that is empty. */
 async function tare(args: readonly string[], input: Uint8Array = Buffer.alloc(0)): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { XDG_CACHE_HOME: SCRATCH_CACHE } })
+  const child = spawn(process.execPath, [MAIN, ...args], { env: SCRATCH_ENVIRONMENT })
   const stdout: Buffer[] = []
   let stderr = ''
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
@@ -115,7 +116,7 @@ suite('tare diff --split', () => {
     await using directory = await temporaryDirectory()
     const args = ['copy', V1, `oci-archive:${directory.join('x')}`, '--split', '2kB']
     const watcher = watch(directory.path)
-    const child = spawn(process.execPath, [MAIN, ...args], { stdio: 'ignore' })
+    const child = spawn(process.execPath, [MAIN, ...args], { env: SCRATCH_ENVIRONMENT, stdio: 'ignore' })
     await once(watcher, 'change')
     watcher.close()
     child.kill('SIGKILL')
@@ -195,6 +196,24 @@ suite('tare apply', () => {
   })
 })
 
+test('tare copy takes a delta into a registry and back: the same file, the same volumes', async () => {
+  await using registry = await startRegistry()
+  await using directory = await temporaryDirectory()
+  await writeFile(directory.join('app.tare'), made.whole)
+  const place = `docker://${registry.address}/app:delta`
+  for (const args of [
+    [`oci-archive:${directory.join('app.tare')}`, place],
+    [place, `oci-archive:${directory.join('back.tare')}`],
+    ['--split', '300kB', place, `oci-archive:${directory.join('disc.tare')}`],
+  ]) {
+    const { code, stderr } = await tare(['copy', '--tls-verify', 'false', ...args])
+    assert.equal(code, 0, stderr)
+  }
+  assert.ok(made.whole.equals(await readFile(directory.join('back.tare'))))
+  const sums = await readFile(directory.join('disc.tare.sha256'), 'utf8')
+  assert.equal(sums.replaceAll('disc.', 'app.'), await readFile(made.directory.join('app.tare.sha256'), 'utf8'))
+})
+
 suite('standard streams', () => {
   test('tare diff A B - writes the delta to standard output and nothing else', async () => {
     await using directory = await temporaryDirectory()
@@ -255,7 +274,7 @@ suite('standard streams', () => {
   test('a wait for standard input ends with a signal, and leaves nothing behind', async () => {
     await using directory = await temporaryDirectory()
     const args = ['apply', '-', V1, `oci:${directory.join('out')}`, '--workdir', directory.join('work')]
-    const child = spawn(process.execPath, [MAIN, ...args, '--json', '--progress', 'json'])
+    const child = spawn(process.execPath, [MAIN, ...args, '--json', '--progress', 'json'], { env: SCRATCH_ENVIRONMENT })
     let stdout = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
     child.stdin.write(made.whole.subarray(0, 1000))

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { startContainerd } from '../support/containerd-server.ts'
 import { startDockerEngine } from '../support/docker-engine-server.ts'
 import { fixture } from '../support/fixtures.ts'
-import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
+import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -25,7 +25,7 @@ function tare(env: Readonly<Record<string, string>>, ...args: readonly string[])
     const child = execFile(
       process.execPath,
       [MAIN, '--json', ...args],
-      { env: { XDG_CACHE_HOME: SCRATCH_CACHE, ...env } },
+      { env: { ...SCRATCH_ENVIRONMENT, ...env } },
       (_, stdout) => resolve({ code: child.exitCode, ...(JSON.parse(stdout) as object) }),
     )
   })

@@ -485,7 +485,7 @@ suite('tare incremental', () => {
     for (const more of [[], ['--resume']]) {
       const reached = new Promise<void>((resolve) => (arrived = resolve))
       const child = spawn(process.execPath, [TARE_MAIN, ...args, ...more, '--json'], {
-        env: { ...process.env, XDG_CACHE_HOME: SCRATCH_CACHE },
+        env: { ...process.env, ...SCRATCH_ENVIRONMENT },
       })
       await reached
       child.kill('SIGINT')

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { parseDigest } from '../../src/oci/index.ts'
@@ -224,19 +226,23 @@ test('tare manifest rm prints what it removed, goes on after a name that is not 
   assert.match(partly.stdout, /^Untagged: localhost\/two:latest\n/)
   await failed(home, 'NOT_FOUND', 4, 'rm', 'one')
   assert.equal(await done(home, 'rm', '--ignore', 'one'), '')
-  assert.deepEqual(await readdir(home.join('data', 'tare', 'store', 'lists')), [])
+  assert.deepEqual(JSON.parse(await done(home, 'ls', '--json')).result, { lists: [] })
 })
 
 test('tare manifest ls shows every list, also when one is damaged', async () => {
   await using home = await temporaryDirectory()
   assert.match(await done(home, 'ls'), /^name /)
+  await failed(home, 'NOT_FOUND', 4, 'rm', 'app')
+  assert.equal(existsSync(home.join('data')), false, 'reading makes no store')
   const id = (await done(home, 'create', 'app', '--all', MULTI)).trim()
   assert.match(
     await done(home, 'ls'),
     new RegExp(`localhost/app:latest +${id.slice(0, 12)} +OCI index +2 +linux/amd64`),
   )
-  const path = home.join('data', 'tare', 'store', 'lists', `${id}.json`)
-  await writeFile(path, (await readFile(path, 'utf8')).replace('"manifest":', '"other":'))
+  {
+    using database = new DatabaseSync(home.join('data', 'tare', 'store', 'tare.db'))
+    database.prepare("DELETE FROM list_items WHERE list = ? AND name = 'manifest'").run(id)
+  }
   await done(home, 'create', 'good')
   const { stdout, stderr } = await manifest(home, 'ls')
   assert.match(stdout, /localhost\/app:latest .*damaged/)
@@ -382,6 +388,37 @@ test('tare manifest from makes and pushes a list in one go, of chosen platforms,
   assert.deepEqual((await readdir(home.path)).sort(), ['d'])
 })
 
+test('tare manifest keeps members of the local store, and says when one is no longer there', async () => {
+  await using home = await temporaryDirectory()
+  const run = (...args: readonly string[]): Promise<Ended> =>
+    runInProcess({ env: SCRATCH_ENVIRONMENT, homeDirectory: home.path }, ...args, '--store', home.join('store'))
+  for (const args of [
+    ['copy', DOCKER, 'store:kept'],
+    ['copy', MULTI, 'store:gone'],
+    ['manifest', 'create', '--all', 'app', 'store:kept', 'store:gone'],
+    ['manifest', 'push', '--all', 'app', `oci:${home.join('layout')}:all`],
+  ]) {
+    const { code, stderr } = await run(...args)
+    assert.equal(code, 0, stderr)
+  }
+  assert.deepEqual(
+    (await inspect(home, `oci:${home.join('layout')}:all`)).manifests?.map(({ digest }) => digest),
+    [DOCKER_V1, AMD64, ARM64],
+  )
+  // The list keeps what it took, whatever becomes of the image; until content is deleted by force.
+  assert.equal((await run('image', 'rm', '--sync', 'gone')).code, 0)
+  assert.equal((await run('manifest', 'push', '--all', 'app', `oci:${home.join('layout')}:kept`)).code, 0)
+  assert.equal((await run('content', 'rm', AMD64)).code, 0)
+  const ended = await run('manifest', 'push', '--all', 'app', `oci:${home.join('layout')}:again`, '--json')
+  assert.equal(ended.code, 4)
+  const { error } = JSON.parse(ended.stdout) as { readonly error: Readonly<Record<string, string>> }
+  assert.match(
+    error['message'] ?? '',
+    /is no longer at store:docker.io\/library\/gone:latest|is no longer at store:gone/,
+  )
+  await failed(home, 'NOT_FOUND', 4, 'inspect', `oci:${home.join('layout')}:again`)
+})
+
 test('tare manifest: a bare name is in a registry, what looks like a path is not', async () => {
   await using home = await temporaryDirectory()
   await done(home, 'create', 'app')
@@ -442,6 +479,4 @@ test('tare manifest add that is killed leaves the list as it was, or with all th
   // What the killed ones held or left half-written stands in nobody's way.
   await done(home, 'create', 'other')
   await done(home, 'add', 'app', ...images)
-  const left = await readdir(home.join('data', 'tare', 'store', 'lists'))
-  assert.equal(left.filter((name) => !/^[0-9a-f]{64}\.json$/.test(name)).length, 0, left.join(', '))
 })

@@ -116,6 +116,26 @@ test('tare diff --intra-layer off ships what changed whole, in both formats', as
   }
 })
 
+test('tare diff refers to its target, unless --no-subject says otherwise; it is the same delta without', async () => {
+  const subjectOf = async (file: string): Promise<unknown> => {
+    const { code, stdout } = await tare('inspect', '--raw', `oci-archive:${file}`)
+    assert.equal(code, 0)
+    const { subject } = JSON.parse(stdout) as { readonly subject?: { readonly digest: string } }
+    return subject?.digest
+  }
+  const inspected = resultIn(await tare('inspect', 'oci:app:v2', '--json'))
+  assert.equal(await subjectOf('app.tare'), inspected['digest'])
+  for (const args of [
+    ['diff', '--no-subject', 'oci:app:v1', 'oci:app:v2', 'alone.tare'],
+    ['apply', 'alone.tare', 'oci:app:v1', 'oci:out:alone'],
+  ]) {
+    const { code, stderr } = await tare(...args)
+    assert.equal(code, 0, stderr)
+  }
+  assert.equal(await subjectOf('alone.tare'), undefined)
+  assert.equal(resultIn(await tare('inspect', 'oci:out:alone', '--json'))['digest'], inspected['digest'])
+})
+
 test('tare keeps to --workdir, makes it where it has to, and leaves everything there that is not its own', async () => {
   await mkdir(dir.join('work'))
   await writeFile(dir.join('work', 'letter.txt'), 'mine')

@@ -11,7 +11,7 @@ import { TAR_TRAILER, tarHeader, tarPadding } from '../../src/tar/index.ts'
 import { openSource } from '../../src/transport/index.ts'
 import { fixture, sharedFixture } from '../support/fixtures.ts'
 import { tarOf, writeImage } from '../support/image-builder.ts'
-import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
+import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { identityToken, startSigstore } from '../support/sigstore-services.ts'
 import { temporaryDirectory, type TemporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -31,7 +31,7 @@ function tare(args: readonly string[], env: Readonly<Record<string, string>> = {
     const child = execFile(
       process.execPath,
       [MAIN, ...args],
-      { env: { XDG_CACHE_HOME: SCRATCH_CACHE, ...env } },
+      { env: { ...SCRATCH_ENVIRONMENT, ...env } },
       (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
     )
     child.stdin?.end(stdin)
@@ -151,14 +151,13 @@ describe('tare sign', () => {
       assert.equal(reportIn(signed)['signature'], `${path}.sig`)
       await verifyDiffahArchive(path, DOCUMENT, await policyFor('ec'))
       assert.ok(!existsSync(`${path}.sigstore.json`))
-    }
-    await writeFile(path, diffahArchive())
-    for (const flags of [
-      ['--rekor-url', 'https://log.example'],
-      ['--output', directory.join('x')],
-    ]) {
-      const refused = await tare(['sign', path, '--key', directory.join('ec.key'), ...flags, '--json'])
-      assert.equal(errorIn(refused)['code'], 'INVALID_ARGUMENT')
+      for (const flags of [
+        ['--rekor-url', 'https://log.example'],
+        ['--output', directory.join('x')],
+      ]) {
+        const refused = await tare(['sign', path, '--key', directory.join('ec.key'), ...flags, '--json'])
+        assert.equal(errorIn(refused)['code'], 'INVALID_ARGUMENT')
+      }
     }
   })
 

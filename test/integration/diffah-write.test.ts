@@ -61,7 +61,7 @@ async function make(
     opened.push({ name, baselines, target: resources.use(await openSource(target)) })
   }
   const all = { tool: 'tare test', level: 9, ...options }
-  return output === undefined ? planDiffah(opened, all) : diffDiffah(opened, dir.join(output), all)
+  return output === undefined ? await planDiffah(opened, all) : await diffDiffah(opened, dir.join(output), all)
 }
 
 /** Applies an archive. @returns for each image the digest it was written with, and the one the archive promises */

@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib'
 import { digestOf } from '../../src/stream/index.ts'
 import { DEFLATE_INPUTS } from '../support/deflate-inputs.ts'
 import { fixture } from '../support/fixtures.ts'
+import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -32,7 +33,7 @@ interface Ended {
 
 function tare(...args: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [MAIN, ...args], { env: {} }, (_, stdout) =>
+    const child = execFile(process.execPath, [MAIN, ...args], { env: SCRATCH_ENVIRONMENT }, (_, stdout) =>
       resolve({ code: child.exitCode, stdout }),
     )
   })

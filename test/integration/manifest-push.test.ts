@@ -6,7 +6,6 @@ import { CopyError } from '../../src/errors/index.ts'
 import { copyImage, inspectImage, readRawManifest } from '../../src/image/index.ts'
 import {
   ManifestList,
-  MemoryListStore,
   type PushListOptions,
   type SignatureCarrier,
   ZSTD_ANNOTATION,
@@ -25,6 +24,7 @@ import {
   type RunningRegistry,
   startRegistry,
 } from '../../src/registry/index.ts'
+import { MemoryListStore } from '../../src/store/index.ts'
 import { digestOf } from '../../src/stream/index.ts'
 import { type ImageSource, openDestination, openSource, type OpenContext } from '../../src/transport/index.ts'
 import { fixture } from '../support/fixtures.ts'
@@ -392,28 +392,6 @@ suite('formats', () => {
     await readWhole(destination)
   })
 
-  test('pushList() takes a converter, and blobs that it made', async () => {
-    await using directory = await temporaryDirectory()
-    const list = await listOf(DOCKER)
-    const destination = `dir:${directory.join('image')}`
-    await push(list, destination, {
-      format: 'oci',
-      convertMember: async (member, format, { readConfig }) => {
-        assert.equal(format, 'oci')
-        const bytes = Buffer.concat([await readConfig(), Buffer.from('\n')])
-        const descriptor = { mediaType: MEDIA_TYPE.OCI_CONFIG, digest: digestOf(bytes), size: bytes.length }
-        const layers = member.document.layers.map((layer) => ({ ...layer, mediaType: MEDIA_TYPE.OCI_LAYER_GZIP }))
-        const manifest = { schemaVersion: 2, mediaType: OCI_MANIFEST, config: descriptor, layers }
-        return {
-          mediaType: OCI_MANIFEST,
-          bytes: Buffer.from(JSON.stringify(manifest)),
-          blobs: [{ descriptor, bytes }],
-        }
-      },
-    })
-    await readWhole(destination)
-  })
-
   test('pushList() refuses to write attestations, and zstd layers, in Docker’s format, and leaves no tag', async () => {
     await using registry = await startRegistry()
     const destination = `docker://${registry.address}/app:v1`
@@ -581,6 +559,9 @@ suite('compression', () => {
       { addCompression: ['bzip2'] },
       { addCompression: ['zstd:chunked'] },
       { compression: { format: 'xz' } },
+      { compression: { format: 'gzip', level: 10 } },
+      { compression: { format: 'zstd', level: 20 } },
+      { compression: { format: 'zstd', level: 1.5 } },
       { addCompression: ['zstd'], selection: { kind: 'specific', instances: [] } },
       { addCompression: ['zstd'], format: 'docker' },
       { compression: { format: 'zstd' }, format: 'docker' },

@@ -317,7 +317,7 @@ suite('docker-archive:', () => {
       }
       await destination.putManifest(root)
       await destination.commit(root)
-      return readFile(directory.join(name))
+      return await readFile(directory.join(name))
     }
     const first = await write('1.tar', [3, 0, 1, 2])
     for (const order of [

@@ -40,7 +40,7 @@ function manifestOf(document: object, mediaType: string): ManifestContent {
 }
 
 async function put(repository: RepositoryClient, content: { readonly bytes: Buffer; readonly descriptor: Descriptor }) {
-  return await repository.uploadBlob(content.descriptor, async () => pieces(content.bytes))
+  return repository.uploadBlob(content.descriptor, async () => pieces(content.bytes))
 }
 
 /** Puts an image of one layer. */

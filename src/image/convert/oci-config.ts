@@ -1,6 +1,14 @@
-import { type Digest, type DocumentNode, parseJson, readDocument, type Schema1Manifest } from '../../oci/index.ts'
+import {
+  type Digest,
+  type DocumentNode,
+  encodeGoJson,
+  type GoJson,
+  parseJson,
+  readDocument,
+  type Schema1Manifest,
+} from '../../oci/index.ts'
 import { MAX_CONFIG_BYTES } from '../tree.ts'
-import { goJson, goTime, type GoValue } from './go-json.ts'
+import { goTime } from './go-time.ts'
 
 /** The time that Go writes where none is known and one has to be. */
 const ZERO_TIME = '0001-01-01T00:00:00Z'
@@ -26,7 +34,7 @@ export function ociConfigOfDocker(bytes: Uint8Array, subject: string): Uint8Arra
       comment: entry.at('comment').text(),
       empty_layer: readTrue(entry.at('empty_layer')),
     }))
-    return goJson(configValue(root, { type: rootfs.at('type').text() ?? '', diff_ids: diffIds ?? null }, history))
+    return encodeGoJson(configValue(root, { type: rootfs.at('type').text() ?? '', diff_ids: diffIds ?? null }, history))
   })
 }
 
@@ -45,11 +53,11 @@ export function ociConfigOfSchema1(manifest: Schema1Manifest, diffIds: readonly 
       comment: layer.comment,
       empty_layer: layer.isThrowAway || undefined,
     }))
-    return goJson(configValue(root, { type: 'layers', diff_ids: diffIds.length === 0 ? null : diffIds }, history))
+    return encodeGoJson(configValue(root, { type: 'layers', diff_ids: diffIds.length === 0 ? null : diffIds }, history))
   })
 }
 
-function configValue(root: DocumentNode, rootfs: GoValue, history: readonly GoValue[]): GoValue {
+function configValue(root: DocumentNode, rootfs: GoJson, history: readonly GoJson[]): GoJson {
   return {
     created: root.at('created').optional(readTime),
     author: root.at('author').text(),
@@ -65,7 +73,7 @@ function configValue(root: DocumentNode, rootfs: GoValue, history: readonly GoVa
 }
 
 /** What a container is run with; there is always an object. */
-function readSettings(config: DocumentNode): GoValue {
+function readSettings(config: DocumentNode): GoJson | undefined {
   return {
     User: config.at('User').text(),
     ExposedPorts: readSet(config.at('ExposedPorts')),
@@ -97,12 +105,12 @@ function readTexts(node: DocumentNode): readonly string[] | undefined {
 }
 
 /** Names whose values are empty objects. */
-function readSet(node: DocumentNode): GoValue {
+function readSet(node: DocumentNode): GoJson | undefined {
   const names = node.optional((set) => set.keys()) ?? []
   return names.length === 0 ? undefined : new Map(names.map((name) => [name, {}]))
 }
 
-function readLabels(node: DocumentNode): GoValue {
+function readLabels(node: DocumentNode): GoJson | undefined {
   const labels = node.optional((map) => map.strings()) ?? {}
   const entries = Object.entries(labels)
   return entries.length === 0 ? undefined : new Map(entries)

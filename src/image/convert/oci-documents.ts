@@ -1,5 +1,7 @@
 import {
   type Descriptor,
+  encodeGoJson,
+  type GoJson,
   type ImageIndex,
   isJsonObject,
   type Manifest,
@@ -7,7 +9,6 @@ import {
   parseJson,
   type Platform,
 } from '../../oci/index.ts'
-import { goJson, type GoValue } from './go-json.ts'
 
 const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 
@@ -42,7 +43,7 @@ export function ociLayerVariant(mediaType: string, compression: LayerCompression
 
 /** Writes an OCI manifest that stands for a Docker one, with the key order of containers/image. */
 export function ociManifestOfDocker(config: Descriptor, layers: readonly Descriptor[]): Uint8Array {
-  return goJson({
+  return encodeGoJson({
     schemaVersion: 2,
     mediaType: MEDIA_TYPE.OCI_MANIFEST,
     config: descriptorValue(config),
@@ -63,7 +64,7 @@ export function ociManifestWithLayers(
   subject: string,
 ): Uint8Array {
   const { artifactType, config, annotations } = document
-  return goJson({
+  return encodeGoJson({
     schemaVersion: 2,
     mediaType: statesMediaType(bytes, subject) ? document.mediaType : undefined,
     artifactType,
@@ -77,7 +78,7 @@ export function ociManifestWithLayers(
 /** Writes an OCI index, of the members of a Docker list or of an OCI index, with the key order of containers/image. */
 export function ociIndexWithMembers(document: ImageIndex, members: readonly Descriptor[]): Uint8Array {
   const { subject, annotations, artifactType } = document
-  return goJson({
+  return encodeGoJson({
     schemaVersion: 2,
     mediaType: MEDIA_TYPE.OCI_INDEX,
     artifactType,
@@ -92,7 +93,7 @@ function statesMediaType(bytes: Uint8Array, subject: string): boolean {
   return isJsonObject(value) && 'mediaType' in value
 }
 
-function descriptorValue(descriptor: Descriptor): GoValue {
+function descriptorValue(descriptor: Descriptor): GoJson {
   const { mediaType, digest, size, urls, annotations, data, platform, artifactType } = descriptor
   return {
     mediaType,
@@ -107,7 +108,7 @@ function descriptorValue(descriptor: Descriptor): GoValue {
 }
 
 /** Docker's `features` are unknown to OCI. */
-function platformValue(platform: Platform): GoValue {
+function platformValue(platform: Platform): GoJson {
   const features = platform['os.features']
   return {
     architecture: platform.architecture,
@@ -118,7 +119,7 @@ function platformValue(platform: Platform): GoValue {
   }
 }
 
-function mapValue(annotations: Readonly<Record<string, string>> | undefined): GoValue {
+function mapValue(annotations: Readonly<Record<string, string>> | undefined): GoJson | undefined {
   const entries = Object.entries(annotations ?? {})
   return entries.length === 0 ? undefined : new Map(entries)
 }

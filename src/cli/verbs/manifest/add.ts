@@ -8,7 +8,7 @@ import { imageArgument } from '../../image-argument.ts'
 import { platformOption } from '../../image-options.ts'
 import { addMemberOptions, applyMemberOptions, type MemberOptionValues } from '../../member-options.ts'
 import { openContext } from '../../open-context.ts'
-import { openListStore } from '../../open-list-store.ts'
+import { openLists } from '../../open-lists.ts'
 import type { Execute, Run } from '../../run.ts'
 import { readImages, type TakeOptionValues } from './create.ts'
 import { addReachOptions, type ReachOptionValues, reachValues } from './insecure-option.ts'
@@ -66,14 +66,15 @@ export function defineManifestAdd(group: Command, execute: Execute): void {
         checkArtifactOptions(values)
         const { editList, findList, warnOfClashes } = await import('../../../manifest-list/index.ts')
         const { signal, logger } = run
-        const store = await openListStore(run)
-        await findList(store, name, { signal })
+        await using opened = await openLists(run)
+        const { lists } = opened
+        await findList(lists, name, { signal })
         const additions: readonly ListAddition[] =
           values.artifact === true
             ? [await readArtifactFiles(images, values, run)]
             : await readImages(images, values, run)
         const { id, output } = await editList(
-          store,
+          lists,
           name,
           (list) => {
             for (const addition of additions) applyMemberOptions(list, list.addRead(addition), values)

@@ -6,7 +6,7 @@ import { type Digest, isDigest } from '../../../oci/index.ts'
 import { parseAnnotations } from '../../annotation-options.ts'
 import { examples } from '../../help.ts'
 import { addMemberOptions, applyMemberOptions, type MemberOptionValues } from '../../member-options.ts'
-import { openListStore } from '../../open-list-store.ts'
+import { openLists } from '../../open-lists.ts'
 import { collect } from '../../option-values.ts'
 import type { Execute, Run } from '../../run.ts'
 import { readSubject } from './add.ts'
@@ -66,13 +66,14 @@ export function defineManifestAnnotate(group: Command, execute: Execute): void {
         const annotations = parseAnnotations(values.annotation)
         const { editList, findList, ManifestList } = await import('../../../manifest-list/index.ts')
         const { signal } = run
-        const store = await openListStore(run)
-        const record = await findList(store, name, { signal })
+        await using opened = await openLists(run)
+        const { lists } = opened
+        const record = await findList(lists, name, { signal })
         const subject = values.subject === undefined ? undefined : await readSubject(values.subject, values, run)
-        const { list: present } = await ManifestList.loadFromImage(store, record.id, { signal })
+        const { list: present } = await ManifestList.loadFromImage(lists, record.id, { signal })
         const digest = member === undefined ? undefined : await digestOfMember(present, member, values, run)
         const { id, output } = await editList(
-          store,
+          lists,
           record.id,
           (list) => {
             if (digest === undefined) {

@@ -7,7 +7,7 @@ import { imageArgument } from '../../image-argument.ts'
 import { parsePlatforms, platformOption } from '../../image-options.ts'
 import { annotationOption } from '../../member-options.ts'
 import { openContext } from '../../open-context.ts'
-import { openListStore } from '../../open-list-store.ts'
+import { openLists } from '../../open-lists.ts'
 import type { Execute, Run } from '../../run.ts'
 import { addReachOptions, type ReachOptionValues, reachValues } from './insecure-option.ts'
 import { listResult } from './list-report.ts'
@@ -52,8 +52,9 @@ export function defineManifestCreate(group: Command, execute: Execute): void {
         const annotations = parseAnnotations(values.annotation)
         const { editList, ManifestList, normalizeListName } = await import('../../../manifest-list/index.ts')
         const fullName = normalizeListName(name)
-        const store = await openListStore(run)
         const additions = await readImages(images, values, run)
+        await using opened = await openLists(run, true)
+        const { lists } = opened
         const { signal, logger } = run
         const fill = (list: ManifestList): ManifestList => {
           list.setAnnotations(undefined, annotations)
@@ -62,11 +63,11 @@ export function defineManifestCreate(group: Command, execute: Execute): void {
         }
         try {
           const list = fill(ManifestList.create())
-          return listResult(await list.saveToImage(store, { names: [fullName], signal }), list)
+          return listResult(await list.saveToImage(lists, { names: [fullName], signal }), list)
         } catch (error) {
           if (values.amend !== true || !hasErrorCode(error, 'NAME_IN_USE')) throw error
         }
-        const { id, output } = await editList(store, fullName, fill, { signal })
+        const { id, output } = await editList(lists, fullName, fill, { signal })
         return listResult(id, output)
       }),
     )

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { hasErrorCode } from '../../../errors/index.ts'
 import { examples } from '../../help.ts'
-import { openListStore } from '../../open-list-store.ts'
+import { openLists } from '../../open-lists.ts'
 import type { Execute } from '../../run.ts'
 
 /** `tare manifest exists LIST` */
@@ -15,11 +15,12 @@ export function defineManifestExists(group: Command, execute: Execute): void {
     .action((name: string) =>
       execute(async (run) => {
         const { findList, ManifestList } = await import('../../../manifest-list/index.ts')
-        const store = await openListStore(run)
+        await using opened = await openLists(run)
+        const { lists } = opened
         try {
-          const { id } = await findList(store, name, { signal: run.signal })
+          const { id } = await findList(lists, name, { signal: run.signal })
           // What bears the name may be an image, which is neither yes nor no.
-          await ManifestList.loadFromImage(store, id, { signal: run.signal })
+          await ManifestList.loadFromImage(lists, id, { signal: run.signal })
           return { kind: 'answer', report: { exists: true, id }, text: '' }
         } catch (error) {
           if (!hasErrorCode(error, 'NOT_FOUND')) throw error

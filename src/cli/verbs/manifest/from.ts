@@ -63,7 +63,10 @@ export function defineManifestFrom(group: Command, execute: Execute): void {
         const target = await imageArgument(destination)
         await using resources = new AsyncDisposableStack()
         const options = await pushOptions(values, target, resources, run)
-        const { ManifestList, MemoryListStore } = await import('../../../manifest-list/index.ts')
+        const [{ ManifestList }, { MemoryListStore }] = await Promise.all([
+          import('../../../manifest-list/index.ts'),
+          import('../../../store/index.ts'),
+        ])
         const list = ManifestList.create()
         const additions = await readAll(images, values, run)
         for (const addition of await narrowed(additions, values)) list.addRead(addition, { logger: run.logger })

@@ -3,7 +3,7 @@ import { hasErrorCode } from '../../../errors/index.ts'
 import { examples } from '../../help.ts'
 import { imageArgument } from '../../image-argument.ts'
 import { openContext } from '../../open-context.ts'
-import { openListStore } from '../../open-list-store.ts'
+import { openLists } from '../../open-lists.ts'
 import type { Execute, Run } from '../../run.ts'
 import { addReachOptions, type ReachOptionValues, reachValues } from './insecure-option.ts'
 
@@ -38,10 +38,11 @@ export function defineManifestInspect(group: Command, execute: Execute): void {
 async function inspectStored(name: string, run: Run): Promise<Uint8Array | undefined> {
   const { findList, inspectList, ManifestList } = await import('../../../manifest-list/index.ts')
   const { signal } = run
-  const store = await openListStore(run)
+  await using opened = await openLists(run)
+  const { lists } = opened
   try {
-    const { id } = await findList(store, name, { signal })
-    const { list } = await ManifestList.loadFromImage(store, id, { signal })
+    const { id } = await findList(lists, name, { signal })
+    const { list } = await ManifestList.loadFromImage(lists, id, { signal })
     return inspectList(list, list.document().descriptor.mediaType)
   } catch (error) {
     if (hasErrorCode(error, 'NOT_FOUND', 'NOT_A_LIST')) return undefined

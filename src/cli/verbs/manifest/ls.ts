@@ -3,7 +3,7 @@ import { isTareError } from '../../../errors/index.ts'
 import { shortMediaType } from '../../render/media-type-text.ts'
 import { formatTable } from '../../format/table.ts'
 import { examples } from '../../help.ts'
-import { openListStore } from '../../open-list-store.ts'
+import { openLists } from '../../open-lists.ts'
 import type { Execute } from '../../run.ts'
 
 /** One list of `tare manifest ls`. */
@@ -13,7 +13,7 @@ interface ListedList {
   readonly mediaType: string | undefined
   readonly memberCount: number | undefined
   readonly platforms: readonly string[]
-  readonly changedAt: string | undefined
+  readonly changedAt: string
 }
 
 /** `tare manifest ls` */
@@ -30,25 +30,26 @@ export function defineManifestLs(group: Command, execute: Execute): void {
           import('../../../oci/index.ts'),
         ])
         const { signal, logger } = run
-        const store = await openListStore(run)
-        const lists: ListedList[] = []
-        for (const { id, names, changedAtMs } of await store.records({ signal })) {
-          const changedAt = changedAtMs === undefined ? undefined : new Date(changedAtMs).toISOString()
+        await using opened = await openLists(run)
+        const { lists } = opened
+        const listed: ListedList[] = []
+        for (const { id, names, ...record } of await lists.records({ signal })) {
+          const changedAt = record.changedAt.toISOString()
           try {
-            const { list } = await ManifestList.loadFromImage(store, id, { signal })
+            const { list } = await ManifestList.loadFromImage(lists, id, { signal })
             const platforms = list
               .members()
               .flatMap(({ platform }) => (platform === undefined ? [] : [formatPlatform(platform)]))
             const { mediaType } = list.document().descriptor
-            lists.push({ id, names, mediaType, memberCount: list.instances().length, platforms, changedAt })
+            listed.push({ id, names, mediaType, memberCount: list.instances().length, platforms, changedAt })
           } catch (error) {
             // One that is damaged must not hide the others.
             if (!isTareError(error)) throw error
             logger.warn(error.message)
-            lists.push({ id, names, mediaType: undefined, memberCount: undefined, platforms: [], changedAt })
+            listed.push({ id, names, mediaType: undefined, memberCount: undefined, platforms: [], changedAt })
           }
         }
-        return { kind: 'answer', report: { lists }, text: listsText(lists) }
+        return { kind: 'answer', report: { lists: listed }, text: listsText(listed) }
       }),
     )
 }
@@ -69,7 +70,7 @@ function listsText(lists: readonly ListedList[]): string {
       mediaType === undefined ? 'damaged' : shortMediaType(mediaType),
       memberCount === undefined ? '' : String(memberCount),
       platforms.join(', '),
-      changedAt?.slice(0, 19).replace('T', ' ') ?? '',
+      changedAt.slice(0, 19).replace('T', ' '),
     ]),
   )
   return formatTable(columns, rows)

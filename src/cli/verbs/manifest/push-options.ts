@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { TareError } from '../../../errors/index.ts'
 import type { PushListOptions } from '../../../manifest-list/index.ts'
+import { startCodecs } from '../../delta-tools.ts'
 import { openContext } from '../../open-context.ts'
 import { collectList, parseCount } from '../../option-values.ts'
 import { prepareSigner } from '../../prepare-signer.ts'
@@ -38,7 +39,7 @@ export function addPushOptions(command: Command): Command {
       ).argParser(collectList),
     )
     .option('--compression-format <format>', 'compress layers with gzip or zstd')
-    .option('--compression-level <n>', 'how hard to compress', parseCount(1, 22))
+    .option('--compression-level <n>', 'how hard to compress, 1 to 9 for gzip, to 19 for zstd', parseCount(1, 19))
     .option('--force-compression', 'compress layers anew even where the destination has them as they are')
     .option('--no-force-compression', 'keep layers that the destination has as they are')
     .option('--remove-signatures', 'leave signatures of members behind')
@@ -76,6 +77,7 @@ export async function pushOptions(
   return {
     format: listFormat === undefined ? undefined : listFormat === 'oci' ? 'oci' : 'docker',
     addCompression,
+    kernels: makesGzip(values) ? resources.use(await startCodecs(run)) : undefined,
     compression: compressionFormat === undefined ? undefined : { format: compressionFormat, level },
     // Who names a format wants it, as with podman.
     forceCompression: values.forceCompression ?? compressionFormat !== undefined,
@@ -91,4 +93,9 @@ export async function pushOptions(
     logger,
     onProgress,
   }
+}
+
+/** Whether a layer may have to be packed in gzip, which threads do. */
+function makesGzip({ compressionFormat, addCompression = [] }: PushOptionValues): boolean {
+  return compressionFormat === 'gzip' || addCompression.includes('gzip')
 }

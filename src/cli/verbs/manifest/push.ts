@@ -5,7 +5,7 @@ import { parseDigest } from '../../../oci/index.ts'
 import { examples, REFERENCE_HELP } from '../../help.ts'
 import { imageArgument } from '../../image-argument.ts'
 import { parsePlatforms, platformOption } from '../../image-options.ts'
-import { openListStore } from '../../open-list-store.ts'
+import { openLists } from '../../open-lists.ts'
 import { collect } from '../../option-values.ts'
 import { pushText } from '../../render/push-text.ts'
 import type { Execute } from '../../run.ts'
@@ -61,15 +61,16 @@ export function defineManifestPush(group: Command, execute: Execute): void {
       execute(async (run) => {
         const { destinationOfName, findList, ManifestList } = await import('../../../manifest-list/index.ts')
         const { signal } = run
-        const store = await openListStore(run)
-        const { id, names } = await findList(store, name, { signal })
+        await using opened = await openLists(run)
+        const { lists } = opened
+        const { id, names } = await findList(lists, name, { signal })
         const target = await imageArgument(destination ?? destinationOfName(names[0] ?? name))
-        const { list } = await ManifestList.loadFromImage(store, id, { signal })
+        const { list } = await ManifestList.loadFromImage(lists, id, { signal })
         await using resources = new AsyncDisposableStack()
         const options = await pushOptions(values, target, resources, run)
         const report = await list.push(target, { ...options, ...(await selectionOf(list, values)) })
         await writeDigest(values.digestfile, report)
-        if (values.rm === true || values.purge === true) await store.remove(id, { signal })
+        if (values.rm === true || values.purge === true) await lists.remove(id, { signal })
         return { kind: 'summary', report, text: pushText(names[0] ?? id, report) }
       }),
     )

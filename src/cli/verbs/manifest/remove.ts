@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { parseDigest } from '../../../oci/index.ts'
 import { examples } from '../../help.ts'
-import { openListStore } from '../../open-list-store.ts'
+import { openLists } from '../../open-lists.ts'
 import type { Execute } from '../../run.ts'
 import { listResult } from './list-report.ts'
 
@@ -19,8 +19,9 @@ export function defineManifestRemove(group: Command, execute: Execute): void {
         const digest = parseDigest(text)
         const { editList } = await import('../../../manifest-list/index.ts')
         const { signal } = run
+        await using opened = await openLists(run)
         const { id, output } = await editList(
-          await openListStore(run),
+          opened.lists,
           name,
           (list) => {
             list.remove(digest)

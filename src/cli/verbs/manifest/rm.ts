@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { hasErrorCode, type TareError } from '../../../errors/index.ts'
-import type { ListStore } from '../../../manifest-list/index.ts'
+import type { ListStore } from '../../../store/index.ts'
 import { examples } from '../../help.ts'
-import { openListStore } from '../../open-list-store.ts'
+import { openLists } from '../../open-lists.ts'
 import type { Execute, Run } from '../../run.ts'
 
 interface RemovedLists {
@@ -23,12 +23,13 @@ export function defineManifestRm(group: Command, execute: Execute): void {
     .addHelpText('after', examples([['Two lists', 'tare manifest rm app:v1 app:v2']]))
     .action((names: readonly string[], values: { readonly ignore?: boolean }) =>
       execute(async (run) => {
-        const store = await openListStore(run)
+        await using opened = await openLists(run)
+        const { lists } = opened
         const removed: RemovedLists = { untagged: [], deleted: [] }
         const absent: TareError[] = []
         for (const name of names) {
           try {
-            await removeList(store, name, removed, run)
+            await removeList(lists, name, removed, run)
           } catch (error) {
             if (!hasErrorCode(error, 'NOT_FOUND')) throw error
             if (values.ignore !== true) absent.push(error)
@@ -46,17 +47,17 @@ export function defineManifestRm(group: Command, execute: Execute): void {
     )
 }
 
-async function removeList(store: ListStore, text: string, removed: RemovedLists, { signal }: Run): Promise<void> {
+async function removeList(lists: ListStore, text: string, removed: RemovedLists, { signal }: Run): Promise<void> {
   const { findList } = await import('../../../manifest-list/index.ts')
-  const { id, names } = await findList(store, text, { signal })
+  const { id, names } = await findList(lists, text, { signal })
   const isId = id.startsWith(text.replace(/^sha256:/, ''))
   const [name, ...others] = isId ? names : await namesMeant(text, names)
   if (!isId && name !== undefined && names.length > 1) {
-    await store.removeName(name, { signal })
+    await lists.removeName(name, { signal })
     removed.untagged.push(name)
     return
   }
-  await store.remove(id, { signal })
+  await lists.remove(id, { signal })
   removed.untagged.push(...[name, ...others].filter((one) => one !== undefined))
   removed.deleted.push(id)
 }

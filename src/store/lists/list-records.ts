@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { TareError } from '../errors/index.ts'
+import { TareError } from '../../errors/index.ts'
 import type { ListRecord, NewList } from './list-store.ts'
 
 const ID_PATTERN = /^[0-9a-f]{64}$/
@@ -14,7 +14,7 @@ export function requireListId(id: string): string {
 }
 
 /** An ID that no list has. */
-export function randomListId(): string {
+function randomListId(): string {
   return randomBytes(32).toString('hex')
 }
 
@@ -40,13 +40,18 @@ export function findRecord<Found extends ListRecord>(records: readonly Found[], 
   })
 }
 
+/** The error for an ID that no list has. */
+export function unknownList(id: string): TareError {
+  return new TareError('NOT_FOUND', `no list has the ID ${id}`, { hint: 'tare manifest ls shows the lists there are' })
+}
+
 /**
  * The record of a new list.
  *
  * @throws {TareError} `NAME_IN_USE` where another list has its ID or one of its names
  */
-export function newRecord(records: readonly ListRecord[], { id, names }: NewList): ListRecord {
-  const record = { id: id === undefined ? randomListId() : requireListId(id), names: [...new Set(names)] }
+export function newRecord(records: readonly ListRecord[], { id, names }: NewList, changedAt: Date): ListRecord {
+  const record = { id: id === undefined ? randomListId() : requireListId(id), names: [...new Set(names)], changedAt }
   const sameId = records.find((other) => other.id === record.id)
   if (sameId !== undefined) throw inUse(`a list with the ID ${record.id}`)
   const taken = record.names.find((name) => records.some((other) => other.names.includes(name)))

@@ -1,7 +1,6 @@
-import { TareError } from '../errors/index.ts'
-import { Mutex } from '../stream/index.ts'
-import { findRecord, newRecord, requireListId } from './list-records.ts'
-import type { ListItems, ListLock, ListRecord, ListStore, ListStoreOptions, NewList } from './list-store.ts'
+import { Mutex } from '../../stream/index.ts'
+import { findRecord, newRecord, requireListId, unknownList } from './list-records.ts'
+import type { ListItems, ListRecord, ListState, ListStore, ListStoreOptions, NewList } from './list-store.ts'
 
 interface HeldList extends ListRecord {
   readonly items: ListItems
@@ -21,7 +20,7 @@ export class MemoryListStore implements ListStore {
   }
 
   async create(list: NewList): Promise<ListRecord> {
-    const record = newRecord(this.#sorted(), list)
+    const record = newRecord(this.#sorted(), list, new Date())
     this.#lists.set(record.id, { ...record, items: new Map(list.items) })
     return record
   }
@@ -30,14 +29,14 @@ export class MemoryListStore implements ListStore {
     return this.#get(id).items
   }
 
-  async writeItems(id: string, items: ListItems): Promise<void> {
-    this.#lists.set(id, { ...this.#get(id), items: new Map(items) })
+  async write(id: string, { items }: ListState): Promise<void> {
+    this.#lists.set(id, { ...this.#get(id), items: new Map(items), changedAt: new Date() })
   }
 
   async removeName(name: string): Promise<ListRecord> {
     const list = this.#sorted().find((record) => record.names.includes(name))
     if (list === undefined) return findRecord([], name)
-    const renamed = { ...list, names: list.names.filter((other) => other !== name) }
+    const renamed = { ...list, names: list.names.filter((other) => other !== name), changedAt: new Date() }
     this.#lists.set(list.id, renamed)
     return renamed
   }
@@ -47,16 +46,13 @@ export class MemoryListStore implements ListStore {
     this.#lists.delete(id)
   }
 
-  async lock<Output>(
-    id: string,
-    work: (lock: ListLock) => Promise<Output>,
-    options: ListStoreOptions = {},
-  ): Promise<Output> {
-    const mutex = this.#locks.get(requireListId(id)) ?? new Mutex()
+  async lock<Output>(id: string, work: () => Promise<Output>, options: ListStoreOptions = {}): Promise<Output> {
+    this.#get(requireListId(id))
+    const mutex = this.#locks.get(id) ?? new Mutex()
     this.#locks.set(id, mutex)
     return mutex.run(async () => {
       options.signal?.throwIfAborted()
-      return work({ async confirm() {} })
+      return work()
     })
   }
 
@@ -66,7 +62,7 @@ export class MemoryListStore implements ListStore {
 
   #get(id: string): HeldList {
     const list = this.#lists.get(id)
-    if (list === undefined) throw new TareError('NOT_FOUND', `no list has the ID ${id}`)
+    if (list === undefined) throw unknownList(id)
     return list
   }
 }

@@ -1,4 +1,5 @@
-import type { OperationOptions } from '../stream/index.ts'
+import type { Digest } from '../../oci/index.ts'
+import type { OperationOptions } from '../../stream/index.ts'
 
 /** What identifies a stored list. */
 export interface ListRecord {
@@ -6,8 +7,8 @@ export interface ListRecord {
   readonly id: string
   /** In full: `localhost/app:latest`. */
   readonly names: readonly string[]
-  /** When it was last written, in milliseconds of the system's clock; undefined where the store does not know. */
-  readonly changedAtMs?: number | undefined
+  /** When its documents or names last changed. */
+  readonly changedAt: Date
 }
 
 /**
@@ -16,29 +17,23 @@ export interface ListRecord {
  */
 export type ListItems = ReadonlyMap<string, Uint8Array>
 
+/** What is kept of a list. */
+export interface ListState {
+  readonly items: ListItems
+  /** Content of the same store that the list is made of: it stays, with all it refers to, as long as the list has it. */
+  readonly content?: readonly Digest[] | undefined
+}
+
 /** A list to be stored. */
-export interface NewList {
+export interface NewList extends ListState {
   /** 64 lower-case hex digits; made up where it is left out. */
   readonly id?: string | undefined
   /** In full, each used by no other list. */
   readonly names: readonly string[]
-  readonly items: ListItems
-}
-
-/** A list that nobody else changes for now. */
-export interface ListLock {
-  /** Makes sure that the lock is still held; what runs under it starts over where it is not. */
-  confirm(): Promise<void>
 }
 
 /** What a store's operations wait with. */
 export type ListStoreOptions = Pick<OperationOptions, 'signal'>
-
-/** Options of {@link ListStore.writeItems}. */
-export interface WriteItemsOptions extends ListStoreOptions {
-  /** The lock under which the list was read; it is confirmed before the new items can be seen. */
-  readonly lock?: ListLock | undefined
-}
 
 /**
  * Where lists are kept between runs. Every write is seen whole or not at all. Among processes that change a list
@@ -57,8 +52,8 @@ export interface ListStore {
   create(list: NewList, options?: ListStoreOptions): Promise<ListRecord>
   /** The documents of a list. @throws {TareError} `NOT_FOUND` */
   readItems(id: string, options?: ListStoreOptions): Promise<ListItems>
-  /** Replaces the documents of a list, all at once; its names stay. @throws {TareError} `NOT_FOUND` */
-  writeItems(id: string, items: ListItems, options?: WriteItemsOptions): Promise<void>
+  /** Replaces what is kept of a list, all at once; its names stay. @throws {TareError} `NOT_FOUND` */
+  write(id: string, state: ListState, options?: ListStoreOptions): Promise<void>
   /**
    * Takes a name off a list; a list without names can be found by its ID.
    *
@@ -69,9 +64,9 @@ export interface ListStore {
   remove(id: string, options?: ListStoreOptions): Promise<void>
   /**
    * Runs `work` while no other process, and nobody else in this one, holds the lock of the list. The lock is not
-   * re-entrant, and protects nothing by itself. Where it is lost in spite of that, `work` runs anew.
+   * re-entrant, and protects nothing by itself. It goes with the process that holds it.
    *
-   * @throws {TareError} `INVALID_ARGUMENT` for an ID that is none
+   * @throws {TareError} `INVALID_ARGUMENT` for an ID that is none, `NOT_FOUND`
    */
-  lock<Output>(id: string, work: (lock: ListLock) => Promise<Output>, options?: ListStoreOptions): Promise<Output>
+  lock<Output>(id: string, work: () => Promise<Output>, options?: ListStoreOptions): Promise<Output>
 }
