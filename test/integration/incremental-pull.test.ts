@@ -355,6 +355,31 @@ suite('pullIncremental()', () => {
     }
   })
 
+  test('puts a hundred images into one archive, and fetches every blob once', async () => {
+    await using directory = await temporaryDirectory()
+    await using registry = await recordingRegistry()
+    const { context } = registry
+    const names = Array.from({ length: 100 }, (_, at) => `team/app-${at}:v1`)
+    await Promise.all(
+      names.map((name) =>
+        writeImage(
+          registry.at(name),
+          { layers: [layer('shared'), layer('and this'), layer(name, 64)], ...gzip },
+          context,
+        ),
+      ),
+    )
+    registry.forget()
+    const path = directory.join('out.tar')
+    const finals = names.map((name) => registry.at(name))
+    const report = await pull([], finals, path, context)
+    const fetched = registry.requests.flatMap(({ line }) => /^GET .*\/blobs\/(sha256:[0-9a-f]+)/.exec(line)?.[1] ?? [])
+    const listed = new Set(report.images.flatMap(({ blobs }) => blobs.map(({ digest }) => digest)))
+    assert.deepEqual([listed.size, fetched.length, new Set(fetched).size], [202, 202, 202])
+    assert.deepEqual(fetched.toSorted(), [...listed].toSorted())
+    assert.equal((await blobsOf(path)).length, 202 + 100)
+  })
+
   test('refuses two different images of one name', async () => {
     await using directory = await temporaryDirectory()
     const one = `oci:${directory.join('one')}:v1`
