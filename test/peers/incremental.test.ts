@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
 import { suite, test } from 'node:test'
-import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import {
   type FinalInput,
@@ -25,6 +22,7 @@ import { createInlineRunner } from '../../src/workers/index.ts'
 import { runInProcess } from '../support/command-line.ts'
 import { startContainerd } from '../support/containerd.ts'
 import { type DebianRegistry, startDebianRegistry } from '../support/debian-registry.ts'
+import { NEEDS_ROOT, runContainerd, runDockerd, runPodman } from '../support/engine-daemons.ts'
 import { fixture } from '../support/fixtures.ts'
 import { tarOf, writeImage } from '../support/image-builder.ts'
 import { copyTo, PLAIN_HTTP } from '../support/incremental-images.ts'
@@ -367,9 +365,9 @@ suite('podman', { skip: skipWithout('podman') }, () => {
 
   test('tells an inventory of all its images through its service', async () => {
     await using directory = await temporaryDirectory()
-    await using service = await startService(directory)
+    await using service = await runPodman()
     await service.podman('load', '-q', '-i', fixture('images/app-docker-v1.oci.tar'))
-    const context = { docker: { host: `unix://${service.socket}` }, workdir: directory.path }
+    const context = { docker: { host: service.host }, workdir: directory.path }
     const { images } = await takeInventory(await listImagesOf('docker-daemon', context), 'test')
     await using source = await openSource(DOCKER_V1)
     const { root } = await readImageTree(source)
@@ -381,36 +379,25 @@ suite('podman', { skip: skipWithout('podman') }, () => {
   })
 })
 
-interface PodmanService extends AsyncDisposable {
-  readonly socket: string
-  podman(...args: readonly string[]): Promise<unknown>
-}
-
-async function startService(directory: TemporaryDirectory): Promise<PodmanService> {
-  const socket = directory.join('podman.sock')
-  const roots = ['--root', directory.join('root'), '--runroot', directory.join('run'), '--storage-driver', 'vfs']
-  const child = spawn('podman', [...roots, 'system', 'service', '--time', '0', `unix://${socket}`], { stdio: 'ignore' })
-  for (
-    let tries = 100;
-    !(await stat(socket).then(
-      () => true,
-      () => false,
-    ));
-    tries--
-  ) {
-    if (tries === 0 || child.exitCode !== null) throw new Error('podman’s service did not start')
-    await wait(100)
-  }
-  return {
-    socket,
-    podman: (...args) => runPeer('podman', [...roots, ...args]),
-    async [Symbol.asyncDispose]() {
-      const exited = once(child, 'exit')
-      child.kill('SIGKILL')
-      await exited
-    },
-  }
-}
+suite('docker', { skip: NEEDS_ROOT || skipWithout('dockerd', 'docker') }, () => {
+  test('tells an inventory by diffIDs, which leaves its layers out and vets what does', async () => {
+    await using directory = await temporaryDirectory()
+    await using engine = await runDockerd()
+    const host = ['--docker-host', engine.host]
+    const loaded = await tare('copy', DOCKER_V1, 'docker-daemon:example.com/app:v1', ...host)
+    assert.equal(loaded.code, 0, loaded.stderr)
+    const [file, path] = [directory.join('site.json'), directory.join('app.tar')]
+    const taken = await tare('inventory', '--all-of', 'docker-daemon', ...host, '-o', file)
+    assert.equal(taken.code, 0, taken.stderr)
+    const pulled = await tare('incremental', 'pull', '--json', '--match', 'diffid', '--base', file, DOCKER_V1, path)
+    assert.equal(pulled.code, 0, pulled.stdout)
+    assert.ok(Number(resultIn(pulled)['fileBytes']) < 20_000)
+    assert.equal((await tare('incremental', 'vet', path, '--against', file)).code, 0)
+    const applied = ['apply', path, 'docker-daemon:example.com/app:v1', `dir:${directory.join('out')}`, ...host]
+    assert.equal((await tare(...applied)).code, 0)
+    assert.equal(await rawDigest(`dir:${directory.join('out')}`), await rawDigest(DOCKER_V1))
+  })
+})
 
 suite('containerd', { skip: skipWithout('containerd', 'ctr') }, () => {
   test('imports several images by their names; one without its base’s layers is incomplete until it has the base', async () => {
@@ -435,7 +422,7 @@ suite('containerd', { skip: skipWithout('containerd', 'ctr') }, () => {
     const [full, path] = [directory.join('two.tar'), directory.join('app.tar')]
     await twoImages(directory, full)
     await partial(directory, path)
-    await using containerd = await startContainerd()
+    await using containerd = await runContainerd()
     await containerd.ctr('images', 'import', '--no-unpack', path)
     const context = { containerd: { address: containerd.address } }
     const { images } = await takeInventory(await listImagesOf('containerd', context), 'test')
