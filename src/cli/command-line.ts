@@ -58,7 +58,7 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
       stopWatching()
     }
   }
-  const program: Command = createProgram(execute, output)
+  const program: Command = await createProgram(execute, output, argv)
   program.hook('preAction', async (_, verb) => {
     // Imported here so that help needs none of it.
     const { applySettings } = await import('./settings/apply-settings.ts')
