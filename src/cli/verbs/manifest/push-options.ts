@@ -48,7 +48,9 @@ export function addPushOptions(command: Command): Command {
     .option('--force', 'replace a destination that is not empty')
   addSignOptions(command)
     .addOption(new Option('--sign-by-sigstore-private-key <file>', 'as --sign-key').hideHelp())
+    .optionsGroup('Signature Options:')
     .option('--sign-passphrase-file <file>', 'read the password of the key from the first line of a file')
+    .optionsGroup('Options:')
   return addReachOptions(command, ['src', 'dest'])
 }
 
