@@ -7,10 +7,12 @@ import { createProgram } from './program.ts'
 
 /** Parses a command line without running anything. @returns the values of the verb and of the program */
 async function parsed(...argv: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
-  const program = createProgram(async () => {}, { out() {}, err() {}, note() {} })
+  const program = await createProgram(async () => {}, { out() {}, err() {}, note() {} })
   await program.parseAsync([...ctrWords(argv)], { from: 'user' })
   const verb = leavesOf(program).find((leaf: Command) => leaf.args.length > 0)
-  return { ...program.opts(), ...verb?.opts() }
+  const values: Readonly<Record<string, unknown>> = program.opts()
+  const own: Readonly<Record<string, unknown>> | undefined = verb?.opts()
+  return { ...values, ...own }
 }
 
 suite('addCtrAliases()', () => {

@@ -2,7 +2,6 @@ import { CopyError, TareError } from '../errors/index.ts'
 import { decompress, zstd } from '../compress/index.ts'
 import type { TreeBlob } from '../image/index.ts'
 import { type Descriptor, type Digest, isForeignLayerType, MEDIA_TYPE, statedCompression } from '../oci/index.ts'
-import { containersImageEncoder, gzip } from '../recompress/index.ts'
 import {
   type ByteSource,
   counted,
@@ -14,7 +13,7 @@ import {
   verified,
 } from '../stream/index.ts'
 import { type ImageSource, openVerifiedBlob } from '../transport/index.ts'
-import { createInlineRunner, type KernelRunner } from '../workers/index.ts'
+import type { KernelRunner } from '../workers/index.ts'
 import type { LayerCompression, RecompressOptions } from './compression-variants.ts'
 
 /** What a {@link LayerRecompressor} works with. */
@@ -112,9 +111,16 @@ export class LayerRecompressor implements AsyncDisposable {
     { signal }: OperationOptions,
   ): Promise<ByteSource> {
     if (format === 'zstd') return zstd(plain, { level })
-    const kernels = this.#parts.kernels ?? (await (this.#inlineKernels ??= createInlineRunner()))
+    const kernels = this.#parts.kernels ?? (await (this.#inlineKernels ??= startInlineKernels()))
+    const { containersImageEncoder, gzip } = await import('../recompress/index.ts')
     return gzip(plain, { kernels, encoder: containersImageEncoder({ level }), signal })
   }
+}
+
+async function startInlineKernels(): Promise<KernelRunner> {
+  // Loaded when something is packed: most pushes pack nothing.
+  const { createInlineRunner } = await import('../workers/index.ts')
+  return createInlineRunner()
 }
 
 function layerType({ mediaType, digest }: Descriptor, to: LayerCompression): string {
