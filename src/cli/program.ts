@@ -21,6 +21,7 @@ import { defineSign } from './verbs/sign.ts'
 import { defineUnbundle } from './verbs/unbundle.ts'
 import { defineVerify } from './verbs/verify.ts'
 import { defineVersion } from './verbs/version.ts'
+import { addCtrAliases } from './ctr-aliases.ts'
 import { addDiffahAliases } from './diffah-aliases.ts'
 import { addGlobalOptions } from './global-options.ts'
 import { examples } from './help.ts'
@@ -92,6 +93,7 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
   ]) {
     define(program, execute)
   }
+  addCtrAliases(program)
   addDiffahAliases(program, (text) => output.note(text))
   return program
 }
