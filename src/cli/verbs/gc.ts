@@ -39,11 +39,12 @@ export function defineGc(program: Command, execute: Execute): void {
     )
 }
 
-function summaryText({ blobs, leases, ingests, orphanCount, freedBytes, isDryRun }: CollectionReport): string {
+function summaryText({ blobs, leases, images, ingests, orphanCount, freedBytes, isDryRun }: CollectionReport): string {
   const counted = (count: number): string | undefined => (count === 0 ? undefined : String(count))
   return formatFields([
     [isDryRun ? 'would free' : 'freed', formatSize(freedBytes)],
     ['blobs', String(blobs.length)],
+    ['images that expired', counted(images.length)],
     ['leases that ended', counted(leases.length)],
     ['writes given up', counted(ingests.length)],
     ['files without an entry', counted(orphanCount)],
