@@ -27,6 +27,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   incremental: [
     'delta',
     'image',
+    'engine',
+    'store',
     'transport',
     'registry',
     'auth',

@@ -7,6 +7,7 @@ import { resolveSettings, type Settings } from './global-options.ts'
 import type { Host } from './host.ts'
 import { watchInterrupts } from './interruption.ts'
 import { OutputPipe } from './output-pipe.ts'
+import { ctrWords } from './ctr-aliases.ts'
 import { podmanWords } from './podman-words.ts'
 import { createProgram } from './program.ts'
 import { createRenderer } from './progress/select.ts'
@@ -69,7 +70,7 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
     return { kind: 'failed', error }
   }
   try {
-    await program.parseAsync([...podmanWords(program, argv)], { from: 'user' })
+    await program.parseAsync([...podmanWords(program, ctrWords(argv))], { from: 'user' })
   } catch (error) {
     if (!isHelpDisplayed(error)) outcome = failed(usageError(error, verbIn(program, argv)))
   }

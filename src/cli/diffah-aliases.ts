@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { TareError } from '../errors/index.ts'
+import { findOption, leavesOf, onHidden } from './hidden-option.ts'
 
 /** Options that have another name here, and mean the same. */
 const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
@@ -43,7 +44,8 @@ export function addDiffahAliases(program: Command, note: (text: string) => void)
   for (const [theirs, ours] of OTHER_NAMES) addOtherName(program, theirs, ours)
   for (const verb of leavesOf(program)) {
     const dryRun = findOption(verb, '--dry-run')
-    if (dryRun !== undefined && dryRun.short === undefined) {
+    const isTaken = verb.options.some((option) => option.short === '-n')
+    if (dryRun !== undefined && dryRun.short === undefined && !isTaken) {
       dryRun.short = '-n'
       dryRun.flags = `-n, ${dryRun.flags}`
     }
@@ -56,6 +58,7 @@ export function addDiffahAliases(program: Command, note: (text: string) => void)
 }
 
 const FORMATS: ReadonlySet<unknown> = new Set(['text', 'json'])
+
 /** Flags that mean nothing here. */
 const IGNORED: readonly { readonly flags: string; readonly verbs: readonly string[]; readonly why: string }[] = [
   {
@@ -156,21 +159,6 @@ function addRemovedVerb(program: Command, name: string, replacement: string): vo
         hint: `Use ${replacement}`,
       })
     })
-}
-
-/** @param take - is given what the option's parser made of the value */
-function onHidden(command: Command, option: Option | string, take: (value: unknown) => void): void {
-  const hidden = (typeof option === 'string' ? new Option(option) : option).hideHelp()
-  command.addOption(hidden)
-  command.on(`option:${hidden.name()}`, () => take(command.getOptionValue(hidden.attributeName())))
-}
-
-function findOption(command: Command, long: string): Option | undefined {
-  return command.options.find((option) => option.long === long)
-}
-
-function leavesOf(command: Command): readonly Command[] {
-  return command.commands.length === 0 ? [command] : command.commands.flatMap(leavesOf)
 }
 
 function contradiction(verb: Command, one: string, other: string): never {

@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises'
 import type { Delta, DeltaSet } from '../delta/index.ts'
-import { hasErrorCode, isTareError, TareError } from '../errors/index.ts'
+import { hasErrorCode, TareError } from '../errors/index.ts'
 import type { FinalInput, ImageSelection, IncrementalArchive, Inventory, NamedImage } from '../incremental/index.ts'
 import type { RegistryClient } from '../registry/index.ts'
+import type { Logger } from '../stream/index.ts'
 import type {
   ImageDestination,
   ImageSource,
@@ -10,7 +11,8 @@ import type {
   OpenContext,
   TransportReference,
 } from '../transport/index.ts'
-import { checkIsFile } from './bare-path.ts'
+import { checkIsDelta } from './delta-input.ts'
+import type { ImageOpener } from './image-opener.ts'
 import { parsePlatforms } from './image-options.ts'
 import type { TargetOptionValues } from './target-options.ts'
 
@@ -35,6 +37,39 @@ export async function openBases(
     else sources.push(...resources.use(await openImagesAt(text, context)).images.map(({ source }) => source))
   }
   return sources
+}
+
+/**
+ * Opens baselines of a delta; `inventory:FILE` stands for all images of an inventory, whose layers can be left out and not
+ * be patched.
+ *
+ * @throws {TareError} as `openSource` does, `INVALID_DOCUMENT` for a file that is no inventory
+ */
+export async function openBaselines(
+  texts: readonly string[],
+  opener: ImageOpener,
+  logger: Logger,
+): Promise<readonly ImageSource[]> {
+  const sources: ImageSource[] = []
+  for (const text of texts) {
+    if (!text.startsWith(INVENTORY_PREFIX)) {
+      sources.push(await opener.open(text))
+      continue
+    }
+    const { inventorySources } = await import('../incremental/index.ts')
+    sources.push(...inventorySources(await openInventory(text)))
+  }
+  warnOfInventories(sources, logger)
+  return sources
+}
+
+/** Says that digests are no content. */
+export function warnOfInventories(baselines: readonly ImageSource[], logger: Logger): void {
+  if (!baselines.some((baseline) => baseline.holdsLayers === false)) return
+  logger.warn(
+    'an inventory tells which layers the receiver has, not what is in them: those are left out whole, and nothing is ' +
+      'patched against them; content patches need the layers themselves',
+  )
 }
 
 /**
@@ -82,7 +117,7 @@ async function inventoryPath(text: string): Promise<string | undefined> {
 export async function archiveReference(text: string, context: OpenContext): Promise<LayoutReference> {
   const { hasTransportPrefix, parseReferenceOnDisk } = await import('../transport/index.ts')
   if (!hasTransportPrefix(text)) {
-    await checkIsFile(text, 'an archive', context)
+    await checkIsDelta(text, context, 'an archive')
     return { transport: 'oci-archive', path: text }
   }
   const reference = await parseReferenceOnDisk(text)
@@ -181,58 +216,44 @@ export interface DeltaImage extends NamedImage {
   readonly delta: Delta
 }
 
+/** What `tare incremental push` and `vet` take. */
+export type OpenedPushable =
+  | { readonly kind: 'delta'; readonly set: DeltaSet; readonly images: readonly DeltaImage[] }
+  | { readonly kind: 'images'; readonly archive: IncrementalArchive }
+
 /**
- * Opens a file as a delta or bundle, if it is one.
+ * Opens a delta, a bundle, or an archive of images with what lies over it; it is held by `resources`.
  *
- * @returns undefined for an archive of images
+ * @param overlays - archives laid over it
+ * @throws {TareError} as {@link archiveReference} and `openSource` do
  */
-export async function openIfDelta(
+export async function openPushable(
   text: string,
+  overlays: readonly string[] | undefined,
   context: OpenContext,
   resources: AsyncDisposableStack,
-): Promise<{ readonly set: DeltaSet; readonly images: readonly DeltaImage[] } | undefined> {
-  const { openDeltas } = await import('./open-deltas.ts')
+): Promise<OpenedPushable> {
+  const reference = await archiveReference(text, context)
+  const over = await Promise.all((overlays ?? []).map((each) => archiveReference(each, context)))
+  const [{ openArchive, readArchive }, { IncrementalArchive: Archive }] = await Promise.all([
+    import('./open-deltas.ts'),
+    import('../incremental/index.ts'),
+  ])
+  const opened = await openArchive(text, context, resources)
   try {
-    const { set } = await openDeltas(text, context, resources)
+    const set = await readArchive(opened, undefined, context)
     const images = set.deltas.map(
       (delta): DeltaImage => ({ delta, name: set.isBundle ? delta.name : undefined, entry: delta.plan.target }),
     )
-    return { set, images }
+    return { kind: 'delta', set, images }
   } catch (error) {
     // An archive of several images is told by that it can't be resolved to one.
-    if (hasErrorCode(error, 'NOT_A_DELTA', 'AMBIGUOUS_IMAGE', 'NOT_FOUND')) return undefined
-    throw error
+    if (!hasErrorCode(error, 'NOT_A_DELTA', 'AMBIGUOUS_IMAGE', 'NOT_FOUND')) throw error
   }
-}
-
-/**
- * Opens a file as an incremental archive, if it says that it is one; it is held by `resources`.
- *
- * @param text - a bare path or `oci-archive:FILE`; anything else is none
- */
-export async function openIfIncremental(
-  text: string,
-  context: OpenContext,
-  resources: AsyncDisposableStack,
-): Promise<IncrementalArchive | undefined> {
-  const { hasTransportPrefix, parseReferenceOnDisk, STANDARD_STREAM } = await import('../transport/index.ts')
-  const reference = hasTransportPrefix(text)
-    ? await parseReferenceOnDisk(text)
-    : ({ transport: 'oci-archive', path: text } as const)
-  if (reference.transport !== 'oci-archive' || reference.pick !== undefined) return undefined
-  // What can be read once only is left to whoever opens it next.
-  if (reference.path === STANDARD_STREAM) return undefined
-  const { IncrementalArchive: Archive } = await import('../incremental/index.ts')
-  try {
-    await using stack = new AsyncDisposableStack()
-    const archive = stack.use(await Archive.open(reference, context))
-    if (!archive.isIncremental) return undefined
-    resources.use(stack.move())
-    return archive
-  } catch (error) {
-    // Whoever opens it as what it is tells what is wrong with it.
-    if (!isTareError(error)) throw error
-    return undefined
+  const files = opened.format === 'tare' ? opened.whole?.files : undefined
+  return {
+    kind: 'images',
+    archive: resources.use(await Archive.open(reference, { ...context, overlays: over, files })),
   }
 }
 

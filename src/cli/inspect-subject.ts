@@ -3,7 +3,6 @@ import type { InspectOptions } from '../image/index.ts'
 import { readAllBytes } from '../stream/index.ts'
 import type { ImageSource, OpenContext } from '../transport/index.ts'
 import { checkIsDelta } from './delta-input.ts'
-import { openIfIncremental } from './incremental-tools.ts'
 import { openArchive, openSubject } from './open-deltas.ts'
 import { deltaText } from './render/inspect-text.ts'
 import { imageText } from './render/image-text.ts'
@@ -30,16 +29,15 @@ export async function inspectSubject(
     if (form === 'raw') return { kind: 'bytes', bytes: archive.archive.sidecarBytes }
     throw new TareError('INVALID_ARGUMENT', `${subject} is an archive of diffah, which has no config of its own`)
   }
-  const archive = await openIfIncremental(subject, context, resources)
-  if (archive !== undefined) {
+  const opened = await openSubject(subject, context, resources)
+  if (opened.kind === 'incremental') {
     const [{ inspectIncremental }, { archiveText }] = await Promise.all([
       import('../incremental/index.ts'),
       import('./render/incremental-text.ts'),
     ])
-    const report = await inspectIncremental(archive, options)
+    const report = await inspectIncremental(opened.archive, options)
     return { kind: 'answer', report, text: archiveText(report) }
   }
-  const opened = await openSubject(subject, context, resources)
   if (opened.kind === 'delta') {
     const { inspectDelta } = await import('../delta/index.ts')
     const summary = await inspectDelta(opened.set, options)

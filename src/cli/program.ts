@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { addCtrAliases } from './ctr-aliases.ts'
 import { addDiffahAliases } from './diffah-aliases.ts'
 import { addGlobalOptions } from './global-options.ts'
 import { examples } from './help.ts'
@@ -88,6 +89,7 @@ export async function createProgram(
   program.commandsGroup('Verbs:').helpCommand('help [verb]', 'print help for a verb')
   addGlobalOptions(program)
   for (const define of await loadVerbs(argv[0])) define(program, execute)
+  addCtrAliases(program)
   addDiffahAliases(program, (text) => output.note(text))
   return program
 }

@@ -51,8 +51,8 @@ export function addRegistryOptions(command: Command, sides: readonly OptionSide[
     .option('--cert-dir <dir>', 'directory with CA (*.crt) and client (*.cert, *.key) certificates')
     .option('--retry-times <n>', 'try a failed request this often again', parseCount(0, 100))
     .option('--retry-delay <time>', 'wait this long before the first new try, such as 500ms or 2s', parseDuration)
-  // diffah's --username is an alias for --creds.
-  excludeEachOther(command, ['creds', 'no-creds', 'registry-token', 'username'])
+  // diffah's --username and ctr's --user are aliases for --creds.
+  excludeEachOther(command, ['creds', 'no-creds', 'registry-token', 'username', 'user'])
   for (const side of sides) {
     const name = SIDE_NAMES[side]
     command.optionsGroup(`Registry Options for the ${name}:`)

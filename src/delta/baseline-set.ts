@@ -26,7 +26,7 @@ export interface BaselineImage {
  */
 export class BaselineSet {
   readonly images: readonly BaselineImage[]
-  /** Image layers with a diffID, lowest first, each diffID once. */
+  /** Image layers with a diffID that can be read, lowest first, each diffID once. */
   readonly plainLayers: readonly BaselineLayer[]
   readonly #byDigest: ReadonlyMap<Digest, BaselineLayer>
   readonly #byDiffId: ReadonlyMap<Digest, BaselineLayer>
@@ -37,7 +37,9 @@ export class BaselineSet {
     this.#shared = shared
     const byDigest = new Map<Digest, BaselineLayer>()
     const byDiffId = new Map<Digest, BaselineLayer>()
-    for (const { source, tree } of images) {
+    // A layer of which only digests are known is left out as any other; what patches read is one that can be read.
+    const readable = images.filter(({ source }) => source.holdsLayers !== false)
+    for (const { source, tree } of [...readable, ...images.filter((image) => !readable.includes(image))]) {
       for (const manifest of manifestsOf(tree)) {
         for (const { descriptor, diffId } of manifestBlobs(manifest)) {
           const layer: BaselineLayer = { source, descriptor, diffId }
@@ -48,7 +50,7 @@ export class BaselineSet {
     }
     this.#byDigest = byDigest
     this.#byDiffId = byDiffId
-    this.plainLayers = [...byDiffId.values()]
+    this.plainLayers = [...byDiffId.values()].filter(({ source }) => source.holdsLayers !== false)
   }
 
   /**
@@ -148,8 +150,8 @@ function missing(digest: Digest): never {
   throw new TareError('BASELINE_LACKS_BLOB', `the baseline does not have ${digest}`)
 }
 
-/** What a baseline is called in a delta: a registry's or engine's full reference, of a path the last part alone. */
+/** What a baseline is called in a delta: a registry's, engine's or inventory's full reference, of a path the last part. */
 export function baselineName(reference: string): string {
-  const full = /^(?:docker:\/\/|docker-daemon:|containerd:|store:)(.*)$/.exec(reference)?.[1]
+  const full = /^(?:docker:\/\/|docker-daemon:|containerd:|store:|inventory:)(.*)$/.exec(reference)?.[1]
   return full ?? reference.replace(/^[a-z-]+:/, '').replace(/^.*\//, '')
 }

@@ -5,7 +5,7 @@ import type { RecipeCache } from '../recompress/index.ts'
 import { bytesSource, mapLimited } from '../stream/index.ts'
 import { type ImageDestination, type ImageSource, openVerifiedBlob } from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
-import { type BaselineLayer, type BaselineSet, baselineName } from './baseline-set.ts'
+import { type BaselineImage, type BaselineLayer, type BaselineSet, baselineName } from './baseline-set.ts'
 import { LayerPatcher } from './layer-patcher.ts'
 import { type BlobOrigin, type DeltaPlan, IMAGE_NAME_PATTERN, type NeededLayer, type PlannedBlob } from './plan.ts'
 import { type BlobSavings, countSavings, savingsOf } from './savings.ts'
@@ -218,17 +218,24 @@ function planWith(
       from: origins.get(blob.descriptor.digest) ?? { kind: 'archive' },
     }),
   )
+  const needs = neededLayers(blobs, baseline)
   return {
     schemaVersion: 1,
     tool,
     target: bareDescriptor(tree.root.descriptor),
-    baselines: baseline.images.map((image) => ({
+    baselines: namedBaselines(baseline, needs).map((image) => ({
       name: baselineName(image.source.reference),
       descriptor: bareDescriptor(image.tree.root.descriptor),
     })),
-    needs: neededLayers(blobs, baseline),
+    needs,
     blobs: [...documents, ...blobs],
   }
+}
+
+/** Of an inventory's many images those alone that lend a layer are worth a word. */
+function namedBaselines(baseline: BaselineSet, needs: readonly NeededLayer[]): readonly BaselineImage[] {
+  const lending = new Set(needs.map(({ digest }) => baseline.byDigest(digest)?.source))
+  return baseline.images.filter(({ source }) => source.holdsLayers !== false || lending.has(source))
 }
 
 function neededLayers(blobs: readonly PlannedBlob[], baseline: BaselineSet): readonly NeededLayer[] {
@@ -262,7 +269,8 @@ function deltaContents(plan: DeltaPlan, survey: Survey, workshop: Workshop): Del
 function reportOf(plan: DeltaPlan, survey: Survey): DiffReport {
   const blobs = savingsOf(plan)
   const { digest, mediaType } = survey.tree.root.descriptor
-  const { images, plainLayers } = survey.baseline
+  const { plainLayers } = survey.baseline
+  const images = namedBaselines(survey.baseline, plan.needs)
   // Any patch may need any layer: what a baseline has to offer shows only when it is read.
   const isBaselineRead = blobs.some((blob) => blob.origin === 'patch')
   const taken = blobs.filter(({ role, origin }) => role === 'layer' && origin !== 'baseline' && origin !== 'foreign')

@@ -11,9 +11,18 @@ const MADE: ReadonlySet<BlobOrigin['kind']> = new Set(['baseline-tar', 'patch', 
  * image, while another image has it all along and may lack that source.
  */
 export function fitToBaseline(delta: Delta, baseline: BaselineSet): Delta {
-  const blobs = delta.plan.blobs.map((blob): PlannedBlob => {
-    const isThere = MADE.has(blob.from.kind) && baseline.hasBlob(blob.digest)
-    return isThere ? { ...blob, from: { kind: 'baseline' } } : blob
-  })
+  const blobs = delta.plan.blobs.map((blob) =>
+    isMade(blob) && baseline.hasBlob(blob.digest) ? takenFromBaseline(blob) : blob,
+  )
   return { ...delta, plan: { ...delta.plan, blobs } }
+}
+
+/** Whether a blob is made of something in the baseline. */
+export function isMade({ from }: PlannedBlob): boolean {
+  return MADE.has(from.kind)
+}
+
+/** The blob as one that the baseline has itself. */
+export function takenFromBaseline(blob: PlannedBlob): PlannedBlob {
+  return { ...blob, from: { kind: 'baseline' } }
 }

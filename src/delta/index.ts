@@ -49,6 +49,12 @@ export {
   type WasteEntry,
 } from './inspect-delta.ts'
 export {
+  type LocalBaselinesOptions,
+  type OpenedBaselines,
+  openLocalBaselines,
+  openWantedBaselines,
+} from './local-baselines.ts'
+export {
   type BlobOrigin,
   BUNDLE_ARTIFACT_TYPE,
   DELTA_ARTIFACT_TYPE,

@@ -1,11 +1,12 @@
 import { CopyError, isTareError, TareError } from '../errors/index.ts'
-import { type ImageTree, readImageTree } from '../image/index.ts'
+import { type ImageTree, readImageTree, type WantedLayer } from '../image/index.ts'
 import type { Digest } from '../oci/index.ts'
 import { mapLimited, type OperationOptions } from '../stream/index.ts'
 import type { LayerForm } from '../transport/index.ts'
 import type { BaselineLayer, BaselineSet } from './baseline-set.ts'
 import { blobPatchMemory } from './blob-patch.ts'
 import type { Delta } from './delta.ts'
+import { isMade, takenFromBaseline } from './fit-to-baseline.ts'
 import type { PlannedBaseline, PlannedBlob } from './plan.ts'
 import { deltaOnly } from './target-documents.ts'
 
@@ -88,10 +89,8 @@ export function failedPreflight(delta: Delta, error: unknown, options: Operation
   }
 }
 
-/** How a needed layer may be found. */
-interface NeededBlob {
-  /** What it is called in messages: a digest, or a diffID. */
-  readonly digest: Digest
+/** A layer that a baseline has to have: `digest` is what it is called in messages, and may be a diffID. */
+interface NeededBlob extends WantedLayer {
   readonly find: (baseline: BaselineSet) => BaselineLayer | undefined
 }
 
@@ -103,9 +102,15 @@ interface NeededBlobs {
 function neededBlobs(blobs: readonly PlannedBlob[], layerForm: LayerForm): NeededBlobs {
   const patchSources = new Map<Digest, NeededBlob>()
   const reuseLayers = new Map<Digest, NeededBlob>()
-  const byDiffId = (diffId: Digest): NeededBlob => ({ digest: diffId, find: (baseline) => baseline.byDiffId(diffId) })
-  const byEither = (digest: Digest, diffId = digest): NeededBlob => ({
+  const byDiffId = (diffId: Digest): NeededBlob => ({
+    digest: diffId,
+    diffId,
+    find: (baseline) => baseline.byDiffId(diffId),
+  })
+  const byEither = (digest: Digest, diffId = digest, unpacksTo?: Digest): NeededBlob => ({
     digest,
+    diffId,
+    unpacksTo,
     find: (baseline) => baseline.byDigest(digest) ?? baseline.byDiffId(diffId),
   })
   for (const { digest, diffId, from } of blobs) {
@@ -115,7 +120,7 @@ function neededBlobs(blobs: readonly PlannedBlob[], layerForm: LayerForm): Neede
         break
       case 'baseline':
         // A destination of plain tars takes any layer that unpacks to the same.
-        reuseLayers.set(digest, byEither(digest, layerForm === 'plain' ? diffId : digest))
+        reuseLayers.set(digest, byEither(digest, layerForm === 'plain' ? diffId : digest, diffId))
         break
       case 'baseline-tar':
         reuseLayers.set(diffId ?? digest, byDiffId(diffId ?? digest))
@@ -134,6 +139,22 @@ function neededBlobs(blobs: readonly PlannedBlob[], layerForm: LayerForm): Neede
     }
   }
   return { patchSources: [...patchSources.values()], reuseLayers: [...reuseLayers.values()] }
+}
+
+/**
+ * What has to be in baselines to rebuild the target of a delta.
+ *
+ * @param layerForm - how the destination keeps layers
+ * @param isHeld - blobs that a baseline has: they are taken as they are, whatever the delta makes them of
+ */
+export function wantedLayers(
+  { plan }: Delta,
+  layerForm: LayerForm,
+  isHeld: (digest: Digest) => boolean = () => false,
+): readonly WantedLayer[] {
+  const blobs = plan.blobs.map((blob) => (isMade(blob) && isHeld(blob.digest) ? takenFromBaseline(blob) : blob))
+  const { patchSources, reuseLayers } = neededBlobs(blobs, layerForm)
+  return [...patchSources, ...reuseLayers].map(({ digest, diffId, unpacksTo }) => ({ digest, diffId, unpacksTo }))
 }
 
 /** A layer counts as there when a manifest lists it and its source has it. */

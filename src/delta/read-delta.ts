@@ -37,7 +37,7 @@ const MAX_IMAGES = 10_000
  */
 export async function readDeltas(
   source: ImageSource,
-  options: OperationOptions,
+  options: OperationOptions = {},
   root?: ManifestContent,
 ): Promise<DeltaSet> {
   const content = root ?? (await source.resolve(options))

@@ -33,6 +33,8 @@ export type EngineStorage = 'layers' | 'blobs'
 export interface EngineImage {
   /** Digest of the config; where blobs are kept, of the manifest or index. */
   readonly id: Digest
+  /** Names with their tags. */
+  readonly tags: readonly string[]
   /** Plain layers, lowest first; empty where the engine does not tell. */
   readonly diffIds: readonly Digest[]
   /** What the engine says of the image's size, unpacked or not. */
@@ -287,9 +289,14 @@ function imageOf(document: JsonObject, subject: string): EngineImage {
   const size = document['Size']
   return {
     id,
-    diffIds: Array.isArray(layers) ? layers.filter((layer) => typeof layer === 'string').filter(isDigest) : [],
+    tags: stringsOf(document['RepoTags']).filter((tag) => tag !== '<none>:<none>'),
+    diffIds: stringsOf(layers).filter(isDigest),
     sizeBytes: typeof size === 'number' && size > 0 ? size : 0,
   }
+}
+
+function stringsOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((part) => typeof part === 'string') : []
 }
 
 async function refusal(response: HttpResponse, subject: string): Promise<TareError> {

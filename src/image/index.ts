@@ -56,6 +56,7 @@ export {
   type WriteTreeOptions,
   type WriteTreeReport,
 } from './copy.ts'
+export { fetchImage, type FetchOptions } from './fetch-image.ts'
 export {
   type ImageReport,
   type InspectOptions,
@@ -66,11 +67,12 @@ export {
   readRawManifest,
 } from './inspect.ts'
 export {
-  type BaselinePlace,
+  findBaselines,
+  type FoundBaselines,
+  type IsHeldHere,
   type LocalBaseline,
-  type LocalBaselines,
-  localBaselines,
   localLayers,
+  type SearchedPlace,
   type WantedLayer,
 } from './local-baselines.ts'
 export { type IndexFate, memberTree, type NarrowedTree, narrowTree, offeredPlatforms, platformHint } from './narrow.ts'

@@ -1,6 +1,13 @@
 import { decompress } from '../compress/index.ts'
 import { TareError } from '../errors/index.ts'
-import { type CopyReport, copyImage, isFetchedElsewhere, type ImageTree, readImageTree } from '../image/index.ts'
+import {
+  type CopyReport,
+  copyImage,
+  isFetchedElsewhere,
+  type ImageTree,
+  readImageTree,
+  type WantedLayer,
+} from '../image/index.ts'
 import type { Descriptor, DiffId, Digest } from '../oci/index.ts'
 import { regenerate } from '../recompress/index.ts'
 import { type ByteSource, type OperationOptions, sliceSource, verified } from '../stream/index.ts'
@@ -43,6 +50,30 @@ export async function applyArchive(
   const { source, missing } = await complete(archive, image, baselines, destination.layerForm, options)
   if (missing !== undefined) throw missing
   return copyImage(source, destination, options)
+}
+
+/**
+ * What has to be in baselines to complete an image of an archive.
+ *
+ * @param layerForm - how the destination keeps layers
+ */
+export async function layersLeftOut(
+  archive: IncrementalArchive,
+  image: ArchivedImage,
+  layerForm: LayerForm,
+  options: OperationOptions = {},
+): Promise<readonly WantedLayer[]> {
+  const { blobs } = await readImageTree(image.source, options)
+  const wanted: WantedLayer[] = []
+  for (const { descriptor, diffId: stated } of blobs) {
+    if (isFetchedElsewhere(descriptor) || (await archive.hasBlob(descriptor))) continue
+    const { digest } = descriptor
+    const recipe = archive.recipes.get(digest)
+    const diffId = stated ?? recipe?.diffId
+    const isAnyForm = layerForm === 'plain' || recipe !== undefined
+    wanted.push(isAnyForm ? { digest, diffId } : { digest, unpacksTo: diffId })
+  }
+  return wanted
 }
 
 /**

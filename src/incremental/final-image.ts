@@ -12,6 +12,7 @@ import {
 import { type Descriptor, formatReference, type Platform } from '../oci/index.ts'
 import { type ByteSource, bytesSource, type OperationOptions, type SpoolDirectory } from '../stream/index.ts'
 import {
+  entryName,
   type ImageSource,
   type ManifestContent,
   parseTransportReference,
@@ -25,7 +26,11 @@ import { systemImage } from './system-image.ts'
 /** An image to deliver. */
 export interface FinalInput {
   readonly source: ImageSource
-  /** What it is called in the archive. @default its reference in a registry, its name in a layout or archive */
+  /**
+   * What it is called in the archive.
+   *
+   * @default its reference in a registry, its name in a layout or archive, if it is one with a repository or tag
+   */
   readonly name?: string | undefined
 }
 
@@ -101,7 +106,7 @@ export async function readFinal(
   const configs = configsOf(image)
   return {
     reference: source.reference,
-    name: input.name ?? referenceName(parseTransportReference(source.reference)),
+    name: input.name ?? referenceName(parseTransportReference(source.reference)) ?? fullName(root.descriptor),
     source,
     tree: image,
     index,
@@ -113,6 +118,12 @@ export async function readFinal(
       return (converted ?? readable).openBlob(descriptor, openOptions)
     },
   }
+}
+
+/** What a layout calls its only image; a bare tag says too little to be found by among others. */
+function fullName(entry: Descriptor): string | undefined {
+  const name = entryName(entry)
+  return name !== undefined && /[/:]/.test(name) ? name : undefined
 }
 
 /** A layer of base needs no reading where base tells its diffID; converted as the original does, all are read. */
@@ -184,11 +195,10 @@ export function referenceName(reference: TransportReference): string | undefined
     case 'docker-archive':
       return reference.pick?.kind === 'name' ? reference.pick.name : undefined
     case 'store':
+    case 'containerd':
       return reference.name === '' ? undefined : reference.name
     case 'docker-daemon':
       return typeof reference.image === 'string' ? undefined : formatReference(reference.image)
-    case 'containerd':
-      return reference.name
     case 'dir':
       return undefined
   }

@@ -39,7 +39,8 @@ export async function openImagesAt(
   if ((reference.transport === 'oci' || reference.transport === 'oci-archive') && reference.pick === undefined) {
     const layout = stack.use(await LayoutImages.open(reference, context))
     for (const entry of layout.index.manifests.filter(isImage)) {
-      images.push({ source: layout.image(entry), name: entryName(entry)?.replaceAll(/\s/g, '_') ?? '' })
+      const name = entryName(entry)?.replaceAll(/\s/g, '_') ?? ''
+      images.push({ source: layout.image(entry), name, mayLackLayers: true })
     }
   } else if (reference.transport === 'docker' && options.allTags === true) {
     const client = stack.use(new RegistryClient(reference.reference.registry, context.registry))
@@ -47,7 +48,8 @@ export async function openImagesAt(
       images.push({ source: stack.use(await openIn(client, tagged, context)) })
     }
   } else {
-    images.push({ source: stack.use(await openSource(reference, context)) })
+    const source = stack.use(await openSource(reference, context))
+    images.push({ source, mayLackLayers: reference.transport !== 'docker' })
   }
   const owned = stack.move()
   return { images, [Symbol.asyncDispose]: () => owned.disposeAsync() }

@@ -1,5 +1,5 @@
 /** Archives without the layers that the receiver has: pull, vet, push, overlay, inventory. */
-export { applyArchive, type ApplyArchiveOptions, vetArchive } from './apply-archive.ts'
+export { applyArchive, type ApplyArchiveOptions, layersLeftOut, vetArchive } from './apply-archive.ts'
 export {
   formatBases,
   INCREMENTAL_ANNOTATION,
@@ -87,9 +87,10 @@ export {
   type VetDeltasReport,
   type VettedDelta,
 } from './push-delta.ts'
-export { type ArchivedImage, IncrementalArchive, type OpenArchiveOptions } from './read-archive.ts'
+export { type ImagePlace, listImagesOf } from './images-of-place.ts'
+export { type ArchivedImage, IncrementalArchive, isIncrementalIndex, type OpenArchiveOptions } from './read-archive.ts'
 export type { ListedReferrer, ReferrerChoice } from './referrers.ts'
 export { RemoveOnClose } from './remove-on-close.ts'
 export type { PushOrigin } from './survey-target.ts'
-export { vetAgainstInventory, type VetInventoryOptions } from './vet-inventory.ts'
+export { vetAgainstInventory, vetDeltasAgainstInventory, type VetInventoryOptions } from './vet-inventory.ts'
 export { Writer } from './writer.ts'

@@ -75,10 +75,15 @@ export interface InventoryInput {
   readonly source: ImageSource
   /** @default its reference in a registry */
   readonly name?: string | undefined
+  /** Whether its layers need not be there, so that each is looked for. @default false */
+  readonly mayLackLayers?: boolean | undefined
+  /** Is called when the image has been read. */
+  readonly release?: (() => Promise<void>) | undefined
 }
 
 /**
- * Takes stock of images: manifests and configs are read, layers are not.
+ * Takes stock of images: manifests and configs are read, layers are not. A layer that is known to be absent is none of
+ * the stock.
  *
  * @param tool - what does it, recorded: `tare/0.1.0`
  * @throws {CopyError} with the side `source`
@@ -91,20 +96,36 @@ export async function takeInventory(
   const images = await mapLimited(
     inputs,
     CONCURRENCY,
-    async ({ source, name }, _index, signal): Promise<InventoryImage> => {
+    async (input, _index, signal): Promise<InventoryImage> => {
+      const { source, name, release } = input
       try {
         const root = await source.resolve({ ...options, signal })
-        const manifests = await fetchManifests(source, { ...options, signal, root, configs: true })
+        const fetched = await fetchManifests(source, { ...options, signal, root, configs: true })
         const { mediaType, digest, size } = root.descriptor
         const recorded = name ?? recordedName(source.reference)
-        return { name: recorded, mediaType, digest, size, manifests: manifests.map(inventoryManifest) }
+        const manifests: InventoryManifest[] = []
+        for (const each of fetched) manifests.push(await withoutAbsent(inventoryManifest(each), input, signal))
+        return { name: recorded, mediaType, digest, size, manifests }
       } catch (error) {
         throw CopyError.at('source', source.reference, error)
+      } finally {
+        await release?.()
       }
     },
     options,
   )
   return { tool, images }
+}
+
+async function withoutAbsent(
+  manifest: InventoryManifest,
+  { source, mayLackLayers }: InventoryInput,
+  signal: AbortSignal,
+): Promise<InventoryManifest> {
+  if (mayLackLayers !== true || source.hasBlob === undefined) return manifest
+  const layers: InventoryLayer[] = []
+  for (const layer of manifest.layers) if (await source.hasBlob(layer, { signal })) layers.push(layer)
+  return { ...manifest, layers }
 }
 
 function inventoryManifest(manifest: FetchedImageManifest): InventoryManifest {

@@ -1,18 +1,21 @@
-import { stat } from 'node:fs/promises'
 import { CopyError } from '../errors/index.ts'
 import { DEFAULT_CONCURRENCY, type ImageTree, readImageTree } from '../image/index.ts'
 import { type Descriptor, type Digest, MEDIA_TYPE } from '../oci/index.ts'
 import { type ByteSource, counted, mapLimited, type OperationOptions, type ProgressEvent } from '../stream/index.ts'
-import { entryName, LayoutImages, type LayoutReference, OciArchiveWriter } from '../transport/index.ts'
+import {
+  type ArchiveOutputOptions,
+  entryName,
+  LayoutImages,
+  type LayoutReference,
+  OciArchiveWriter,
+} from '../transport/index.ts'
 import { formatBases, INCREMENTAL_ANNOTATION, parseBases, recordedName, type RecordedBase } from './archive-format.ts'
 import { IncrementalArchive } from './read-archive.ts'
 
 /** Options of {@link diffArchives}. */
-export interface DiffArchivesOptions extends OperationOptions {
-  /** Where an archive in gzip or zstd is unwrapped. @default the system's temporary directory */
-  readonly workdir?: string | undefined
-  /** Whether an interrupted run leaves what it has for the next one. @default false */
-  readonly resume?: boolean | undefined
+export interface DiffArchivesOptions extends ArchiveOutputOptions {
+  /** Begins to read what an archive named `-` stands for. Left out, there is none. */
+  readonly standardInput?: (() => ByteSource) | undefined
   /** Blobs copied at a time. @default 6 */
   readonly concurrency?: number | undefined
 }
@@ -48,7 +51,7 @@ export async function diffArchives(
   options.signal?.throwIfAborted()
   await using before = await LayoutImages.open(oldArchive, options)
   await using archive = await IncrementalArchive.open(newArchive, options)
-  await using writer = await OciArchiveWriter.create(path, { resume: options.resume })
+  await using writer = await OciArchiveWriter.create(path, options)
   const contents = await listContents(archive, options)
   const blobs: Descriptor[] = []
   const omitted: Descriptor[] = []
@@ -67,10 +70,10 @@ export async function diffArchives(
     (blob, _index, signal) => copyBlob(blob, archive, writer, { ...options, signal }),
     options,
   )
-  await writer.commit(index, options)
+  const fileBytes = await writer.commit(index, options)
   return {
     path,
-    fileBytes: (await stat(path)).size,
+    fileBytes,
     images: archive.images.map(({ name, entry }) => ({ name, digest: entry.digest })),
     carriedBlobs: blobs.length,
     carriedBytes: bytesOf(blobs),

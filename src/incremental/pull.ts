@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises'
 import { CopyError, hasErrorCode, TareError } from '../errors/index.ts'
 import {
   DEFAULT_CONCURRENCY,
@@ -9,7 +8,7 @@ import {
   offeredPlatforms,
   type TreeBlob,
 } from '../image/index.ts'
-import { IMAGE_NAME_ANNOTATION, REF_NAME_ANNOTATION, type Descriptor, type Digest, MEDIA_TYPE } from '../oci/index.ts'
+import { type Descriptor, type Digest, IMAGE_NAME_ANNOTATION, MEDIA_TYPE, REF_NAME_ANNOTATION } from '../oci/index.ts'
 import type { RecipeCache } from '../recompress/index.ts'
 import {
   type ByteSource,
@@ -21,7 +20,12 @@ import {
   type ProgressEvent,
   SpoolDirectory,
 } from '../stream/index.ts'
-import { type ImageSource, type ManifestContent, OciArchiveWriter } from '../transport/index.ts'
+import {
+  type ArchiveOutputOptions,
+  type ImageSource,
+  type ManifestContent,
+  OciArchiveWriter,
+} from '../transport/index.ts'
 import type { KernelRunner } from '../workers/index.ts'
 import { formatBases, formatRecipes, INCREMENTAL_ANNOTATION, type RecordedBase } from './archive-format.ts'
 import { BaseLayers } from './base-layers.ts'
@@ -30,7 +34,7 @@ import { LayerMatcher, type MatchedLayer } from './match-layers.ts'
 import { findReferrers, formatReferrers, type Referrer, type ReferrerChoice } from './referrers.ts'
 
 /** Options of {@link pullIncremental}. */
-export interface PullOptions extends ReadFinalOptions {
+export interface PullOptions extends ReadFinalOptions, ArchiveOutputOptions {
   /**
    * How layers of base are recognised: by `digest`, or also by `diffid`, which finds those that base has in another
    * compression; a recipe to make them again travels instead. Needs `kernels`. @default 'digest'
@@ -38,8 +42,6 @@ export interface PullOptions extends ReadFinalOptions {
   readonly match?: 'digest' | 'diffid' | undefined
   /** Which artifacts that refer to the images travel with them. @default 'none' */
   readonly referrers?: ReferrerChoice | undefined
-  /** Whether an interrupted pull leaves what it has for the next one. @default false */
-  readonly resume?: boolean | undefined
   /** Runs what makes and compares compressed layers; the caller disposes it. */
   readonly kernels?: KernelRunner | undefined
   /** Keeps recipes between runs. */
@@ -125,7 +127,7 @@ export async function pullIncremental(
 ): Promise<PullReport> {
   options.signal?.throwIfAborted()
   checkOptions(finals, options)
-  await using writer = await OciArchiveWriter.create(path, { resume: options.resume })
+  await using writer = await OciArchiveWriter.create(path, options)
   const roots = await mapLimited(finals, READ_CONCURRENCY, (final, _, signal) => resolveFinal(final, signal), options)
   // What schema 1 does not say of a layer base may know; else its configs are of no interest.
   const base = await BaseLayers.read(bases, options.match === 'diffid' || roots.some(isSchema1), options)
@@ -370,8 +372,8 @@ async function writePlan(
     (blob, _index, ending) => putBlob(blob, writer, { ...options, signal: ending }),
     { signal },
   )
-  await writer.commit(index, { signal })
-  return { ...reportOf(plan), path, fileBytes: (await stat(path)).size, resumedBytes: resumed.reduce(sum, 0) }
+  const fileBytes = await writer.commit(index, { signal })
+  return { ...reportOf(plan), path, fileBytes, resumedBytes: resumed.reduce(sum, 0) }
 }
 
 /** @returns bytes that an earlier attempt had written */

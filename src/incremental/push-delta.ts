@@ -31,7 +31,7 @@ export interface PushDeltasOptions extends VetDeltasOptions {
   readonly memoryBytes?: number | undefined
 }
 
-/** Layers that one image of a delta builds on, and the repository that has each. */
+/** Layers that one image of a delta builds on, and the repository, or image of an inventory, that has each. */
 export interface VettedDelta {
   readonly name: string
   readonly target: { readonly digest: Digest; readonly mediaType: string }

@@ -1,13 +1,22 @@
 import { TareError } from '../errors/index.ts'
-import { REF_NAME_ANNOTATION, type Annotations, type Descriptor, type Digest, isDigest } from '../oci/index.ts'
+import {
+  type Annotations,
+  type Descriptor,
+  type Digest,
+  type ImageIndex,
+  isDigest,
+  REF_NAME_ANNOTATION,
+} from '../oci/index.ts'
 import { MAX_RECIPE_BYTES, parseRecipe, type Recipe } from '../recompress/index.ts'
 import { type ByteSource, type OperationOptions, verifyBytes } from '../stream/index.ts'
 import {
   entryName,
   type ImageSource,
+  isSignatureEntry,
   LayoutImages,
   type LayoutReference,
   type ManifestContent,
+  type NamedFiles,
   type OpenBlobOptions,
 } from '../transport/index.ts'
 import {
@@ -39,6 +48,10 @@ export interface OpenArchiveOptions extends OperationOptions {
   readonly overlays?: readonly LayoutReference[] | undefined
   /** Where an archive in gzip or zstd is unwrapped. @default the system's temporary directory */
   readonly workdir?: string | undefined
+  /** Begins to read what an archive named `-` stands for. Left out, there is none. */
+  readonly standardInput?: (() => ByteSource) | undefined
+  /** The files of the first archive, where they are open; disposed with the archive. */
+  readonly files?: NamedFiles | undefined
 }
 
 /**
@@ -78,13 +91,18 @@ export class IncrementalArchive implements AsyncDisposable {
   static async open(reference: LayoutReference, options: OpenArchiveOptions = {}): Promise<IncrementalArchive> {
     await using stack = new AsyncDisposableStack()
     const layouts: LayoutImages[] = []
-    for (const each of [reference, ...(options.overlays ?? [])]) {
-      layouts.unshift(stack.use(await LayoutImages.open(each, options)))
-    }
+    const { files, overlays = [] } = options
+    layouts.unshift(
+      stack.use(
+        await (files === undefined ? LayoutImages.open(reference, options) : LayoutImages.in(reference, files)),
+      ),
+    )
+    for (const each of overlays) layouts.unshift(stack.use(await LayoutImages.open(each, options)))
     const [top] = layouts
     if (top === undefined || top.index.manifests.length === 0) {
       throw new TareError('NOT_FOUND', `${layouts[0]?.reference ?? reference.path} has no image`)
     }
+    const signatures = top.index.manifests.filter(isSignatureEntry)
     const images: ArchivedImage[] = []
     for (const entry of picked(top.index.manifests, options.overlays?.at(-1) ?? reference)) {
       images.push({
@@ -92,20 +110,16 @@ export class IncrementalArchive implements AsyncDisposable {
         name: entryName(entry),
         bases: parseBases(entry.annotations?.[INCREMENTAL_ANNOTATION.BASE] ?? ''),
         source: new StackedSource(layouts, entry),
-        referrers: await readReferrers(layouts, entry),
+        referrers: [
+          ...(await readReferrers(layouts, entry)),
+          ...(signatures.length === 0 ? [] : await listedReferrers(top, entry, options)),
+        ],
       })
     }
     const recipes = await readRecipes(layouts)
     const ownDocuments = await listOwnDocuments(top, recipes)
     stack.move()
     return new IncrementalArchive(layouts, { images, recipes, ownDocuments })
-  }
-
-  /** Whether the archive says of itself that it leaves layers out, or has several images. */
-  get isIncremental(): boolean {
-    const { BASE, RECIPES } = INCREMENTAL_ANNOTATION
-    if (this.images.length > 1 || this.annotations?.[RECIPES] !== undefined) return true
-    return this.images.some(({ entry }) => entry.annotations?.[BASE] !== undefined)
   }
 
   /** Whether a blob is in one of the files, with its size. */
@@ -135,12 +149,22 @@ export class IncrementalArchive implements AsyncDisposable {
   }
 }
 
-/** The entries that a reference means: all, unless it picks. */
+/** Whether the `index.json` of an archive says that layers are left out of it, or lists several images. */
+export function isIncrementalIndex({ annotations, manifests }: ImageIndex): boolean {
+  const { BASE, RECIPES } = INCREMENTAL_ANNOTATION
+  const images = manifests.filter((entry) => !isSignatureEntry(entry))
+  if (annotations?.[RECIPES] !== undefined || images.some((entry) => entry.annotations?.[BASE] !== undefined))
+    return true
+  return new Set(images.map(({ digest }) => digest)).size > 1
+}
+
+/** The entries that a reference means: all images, unless it picks. */
 function picked(entries: readonly Descriptor[], { pick, path }: LayoutReference): readonly Descriptor[] {
+  const hasImages = entries.some((entry) => !isSignatureEntry(entry))
   const found = entries.filter((entry, position) => {
     switch (pick?.kind) {
       case undefined:
-        return true
+        return !hasImages || !isSignatureEntry(entry)
       case 'name':
         return entryNames(entry).includes(pick.name)
       case 'digest':
@@ -202,6 +226,8 @@ class StackedSource implements ImageSource {
 
 async function holderOf(layouts: readonly LayoutImages[], descriptor: Descriptor): Promise<LayoutImages | undefined> {
   for (const layout of layouts) if ((await layout.sizeOf(descriptor.digest)) === descriptor.size) return layout
+  // Of an archive that was cut off nobody can tell what it left out on purpose.
+  for (const layout of layouts) await layout.checkEnd()
   return undefined
 }
 
@@ -233,6 +259,15 @@ async function readReferrers(layouts: readonly LayoutImages[], entry: Descriptor
   const digest = annotatedDigest(entry.annotations, INCREMENTAL_ANNOTATION.REFERRERS, where)
   if (digest === undefined) return []
   return parseReferrers(await readDocumentBlob(layouts, digest, where), `referrers ${digest} of ${where}`)
+}
+
+async function listedReferrers(
+  layout: LayoutImages,
+  entry: Descriptor,
+  options: OperationOptions,
+): Promise<readonly ListedReferrer[]> {
+  const found = await layout.image(entry).referrers?.(entry.digest, options)
+  return (found ?? []).map((descriptor) => ({ descriptor }))
 }
 
 /** Of all layouts; a later one says more than the ones below it. */

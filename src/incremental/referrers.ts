@@ -1,16 +1,16 @@
 import { CopyError, TareError } from '../errors/index.ts'
 import { type ImageTree, isSchema1, readImageTree } from '../image/index.ts'
 import {
-  REF_NAME_ANNOTATION,
   type Descriptor,
   type Digest,
   digestAlgorithm,
   digestHex,
   MEDIA_TYPE,
   parseManifestDocument,
+  REF_NAME_ANNOTATION,
 } from '../oci/index.ts'
 import type { OperationOptions } from '../stream/index.ts'
-import { type ImageSource, type ManifestContent } from '../transport/index.ts'
+import type { ImageSource, ManifestContent } from '../transport/index.ts'
 
 /** Which artifacts that refer to an image travel with it. */
 export type ReferrerChoice = 'all' | 'signatures' | 'none'

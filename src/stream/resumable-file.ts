@@ -49,7 +49,7 @@ export class ResumableFile implements OutputFile {
     })
   }
 
-  /** Makes the file visible under its name, replacing what was there. What other attempts left of it goes. */
+  /** Makes the file visible under its name, replacing what was there. */
   async commit(): Promise<void> {
     try {
       await this.handle.sync()
@@ -57,7 +57,6 @@ export class ResumableFile implements OutputFile {
       await rename(this.#ownPath, this.path)
       this.#isCommitted = true
       await syncDirectory(dirname(this.path))
-      await removeParts(this.path)
     } catch (error) {
       throw fileError(this.path, 'write', error)
     }

@@ -9,6 +9,7 @@ import {
   type OutputFile,
   readHandleRange,
   removeAbandoned,
+  removeParts,
   ResumableFile,
   SpoolDirectory,
   tokenOfTemporary,
@@ -23,6 +24,8 @@ export interface ArchiveOutputOptions extends OperationOptions {
   readonly workdir?: string | undefined
   /** Writes volumes of this many bytes in place of one file. */
   readonly volumeBytes?: number | undefined
+  /** Whether an unfinished file is left for the next attempt, and one that was left is gone on with. @default false */
+  readonly resume?: boolean | undefined
   /** Writes a finished archive to standard output. Left out, there is none. */
   readonly standardOutput?: ((archive: ByteSource) => Promise<void>) | undefined
 }
@@ -37,7 +40,12 @@ export type OutputFactory = (path: string) => Promise<OutputFile>
  * file of their name; `INVALID_REFERENCE`, `INVALID_ARGUMENT`
  */
 export async function archiveOutput(path: string, options: ArchiveOutputOptions): Promise<OutputFactory> {
-  const { volumeBytes, standardOutput, workdir } = options
+  const { volumeBytes, standardOutput, workdir, resume } = options
+  if (resume === true && (path === STANDARD_STREAM || volumeBytes !== undefined)) {
+    throw new TareError('INVALID_ARGUMENT', 'only an archive in one file can be resumed', {
+      hint: 'Give a path, and leave volumes out',
+    })
+  }
   if (path === STANDARD_STREAM) {
     if (volumeBytes !== undefined) {
       throw new TareError('INVALID_ARGUMENT', 'standard output cannot be split into volumes', {
@@ -58,7 +66,7 @@ export async function archiveOutput(path: string, options: ArchiveOutputOptions)
     if (await exists(volumePath(path, 1, 3))) {
       options.logger?.warn(`volumes of another ${basename(path)} lie beside it: ${volumePath(basename(path), 1, 3)}`)
     }
-    return createWholeFile
+    return resume === true ? createResumableFile : createWholeFile
   }
   if (await exists(path)) {
     throw new TareError('DESTINATION_EXISTS', `${path} exists, and would be read in place of its volumes`, {
@@ -68,23 +76,17 @@ export async function archiveOutput(path: string, options: ArchiveOutputOptions)
   return () => VolumeWriter.create(path, volumeBytes)
 }
 
-/**
- * One file whose unfinished content is left for the next attempt, which goes on with it.
- *
- * @throws {TareError} `DESTINATION_EXISTS` for a directory or a device
- */
-export async function resumableOutput(path: string): Promise<OutputFactory> {
-  await checkReplaceable(path)
-  return async () => {
-    await removeAbandoned(dirname(path), (name) => tokenOfTemporary(name, basename(path)))
-    return ResumableFile.open(path)
-  }
-}
-
-/** One file; what killed runs left of it goes. */
+/** One file; what killed runs left of it goes, and what attempts left that were to be resumed. */
 export async function createWholeFile(path: string): Promise<OutputFile> {
   await removeAbandoned(dirname(path), (name) => tokenOfTemporary(name, basename(path)))
+  await removeParts(path)
   return AtomicFile.create(path)
+}
+
+/** One file that goes on from an attempt that was cut off; what other killed runs left of it goes. */
+export async function createResumableFile(path: string): Promise<OutputFile> {
+  await removeAbandoned(dirname(path), (name) => tokenOfTemporary(name, basename(path)))
+  return ResumableFile.open(path)
 }
 
 async function exists(path: string): Promise<boolean> {

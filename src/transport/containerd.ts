@@ -1,12 +1,9 @@
 import { ContainerdEngine } from '../engine/index.ts'
 import { TareError } from '../errors/index.ts'
-import { type ContainerdReference, formatContainerd } from './engine-reference.ts'
+import { type ContainerdReference, DEFAULT_CONTAINERD_NAMESPACE, formatContainerd } from './engine-reference.ts'
 import type { ContainerdTransportOptions } from './engine-options.ts'
 import { RecordDestination, type RecordPlace, RecordSource } from './record-image.ts'
 import type { ImageDestination, ImageSource } from './transport.ts'
-
-/** The namespace of containerd's own tools. */
-const DEFAULT_NAMESPACE = 'default'
 
 /**
  * Opens `containerd:[NAMESPACE/]NAME[@DIGEST]` for reading: blobs as they were pulled, any part of them. With a digest
@@ -41,11 +38,10 @@ export async function openContainerdDestination(
 async function openPlace(reference: ContainerdReference, options: ContainerdTransportOptions): Promise<RecordPlace> {
   const { containerd = {} } = options
   const engine = await ContainerdEngine.connect(containerd, options)
-  const name = reference.namespace ?? containerd.namespace ?? DEFAULT_NAMESPACE
+  const name = reference.namespace ?? containerd.namespace ?? DEFAULT_CONTAINERD_NAMESPACE
   return {
     namespace: engine.namespace(name),
     subject: `namespace ${name} of ${engine.subject}`,
     resources: engine,
-    isSparse: true,
   }
 }

@@ -2,8 +2,8 @@ import type { DockerEngine } from '../engine/index.ts'
 import type { DiffId, Digest } from '../oci/index.ts'
 import { mapLimited, type OperationOptions } from '../stream/index.ts'
 
-/** Images looked at, the newest; each costs a question. */
-const MAX_IMAGES = 1000
+/** Images of an engine that are looked at, the newest; each costs a question. */
+export const MAX_ENGINE_IMAGES = 1000
 /** Questions at a time. */
 const CONCURRENCY = 4
 
@@ -19,7 +19,7 @@ export class EngineLayers {
   /** How many of these layers, from the lowest up, some image of the engine is built on now. */
   async heldCount(diffIds: readonly DiffId[], options: OperationOptions): Promise<number> {
     const { signal } = options
-    const ids = (await this.#engine.imageIds(options)).slice(0, MAX_IMAGES)
+    const ids = (await this.#engine.imageIds(options)).slice(0, MAX_ENGINE_IMAGES)
     const counts = await mapLimited(
       ids,
       CONCURRENCY,

@@ -27,6 +27,8 @@ export function formatDockerDaemon({ image }: DockerDaemonReference): string {
   return `docker-daemon:${typeof image === 'string' ? image : formatReference(image)}`
 }
 
+/** The namespace of containerd's own tools. */
+export const DEFAULT_CONTAINERD_NAMESPACE = 'default'
 /** Where kubelets keep their images; no registry has this name. */
 const KUBERNETES_NAMESPACE = 'k8s.io'
 /** What containerd takes for a namespace, but for dots: those make a registry. */

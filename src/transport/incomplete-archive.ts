@@ -37,11 +37,15 @@ export class CopyInspector {
 
   /** What may be the reason that a member is not there; undefined where the archive looks whole. */
   async explainAbsence(index: TarFileIndex): Promise<IncompleteFileError | undefined> {
+    const last = index.entries.at(-1)
+    return (await this.explainEnd(index)) ?? (last && this.explainContent(last, index))
+  }
+
+  /** Why the archive does not end as one does; undefined where it looks whole, whatever its last member ends in. */
+  async explainEnd(index: TarFileIndex): Promise<IncompleteFileError | undefined> {
     const { path, sizeBytes: actualBytes } = this.#file
     if (!index.hasEndMark) return new IncompleteFileError(path, { actualBytes })
-    if (await this.#hasHole(index)) return this.#ending()
-    const last = index.entries.at(-1)
-    return last && this.explainContent(last, index)
+    return (await this.#hasHole(index)) ? this.#ending() : undefined
   }
 
   /** What may be the reason that a member has other bytes than it should. */

@@ -5,10 +5,17 @@ export { checkReplaceable, makeDirectories } from './directory.ts'
 export { type HeldLock, withFileLock } from './file-lock.ts'
 export { layoutBlobPath } from './layout-source.ts'
 export { type NamedFiles, readNamedFile } from './named-files.ts'
-export { MAX_INDEX_BYTES } from './layout-index.ts'
+export { isSignatureEntry, MAX_INDEX_BYTES } from './layout-index.ts'
 export { entryName, LayoutImages } from './layout-images.ts'
 export { type ArchivePutOutcome, OciArchiveWriter } from './oci-archive-writer.ts'
 export { type OpenContext, openDestination, openSource, parseReferenceOnDisk } from './open.ts'
+export {
+  type LayeredImage,
+  type LocalPlace,
+  type LocalPlaceKind,
+  type LocalRecords,
+  openLocalPlace,
+} from './local-place.ts'
 export { archiveSourceIn } from './oci-archive.ts'
 export type { DockerEngineOptions } from '../engine/index.ts'
 export { openVerifiedBlob } from './open-verified.ts'

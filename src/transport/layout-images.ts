@@ -12,16 +12,19 @@ import { formatTransportReference, type LayoutReference } from './reference-text
 import { TarArchive, type TarArchiveOptions } from './tar-archive.ts'
 import { type ImageSource, MAX_MANIFEST_BYTES } from './transport.ts'
 
+/** Where a layout lies. */
+type LayoutPlace = Pick<LayoutReference, 'transport' | 'path'>
+
 /** All images of an OCI layout or archive, and its blobs, over files that are opened once. */
 export class LayoutImages implements AsyncDisposable {
   /** The reference without a pick, as text. */
   readonly reference: string
   /** The `index.json`: an entry for each image. */
   readonly index: ImageIndex
-  readonly #place: Pick<LayoutReference, 'transport' | 'path'>
+  readonly #place: LayoutPlace
   readonly #files: NamedFiles
 
-  private constructor(place: Pick<LayoutReference, 'transport' | 'path'>, files: NamedFiles, index: ImageIndex) {
+  private constructor(place: LayoutPlace, files: NamedFiles, index: ImageIndex) {
     this.reference = formatTransportReference(place)
     this.#place = place
     this.#files = files
@@ -40,13 +43,18 @@ export class LayoutImages implements AsyncDisposable {
       ? await TarArchive.open(path, { ...options, otherwise: `oci:${path}` })
       : await DirectoryFiles.open(path, `oci-archive:${path}`)
     try {
-      const where = formatTransportReference({ transport, path })
-      const index = await readLayoutIndex(files, where, isArchive ? `docker-archive:${path}` : `dir:${path}`)
-      return new LayoutImages({ transport, path }, files, index)
+      return await LayoutImages.in({ transport, path }, files)
     } catch (error) {
       await files[Symbol.asyncDispose]()
       throw error
     }
+  }
+
+  /** The images of a layout in files that are open. @param files - disposed with this object */
+  static async in({ transport, path }: LayoutPlace, files: NamedFiles): Promise<LayoutImages> {
+    const otherwise = transport === 'oci-archive' ? `docker-archive:${path}` : `dir:${path}`
+    const place = { transport, path }
+    return new LayoutImages(place, files, await readLayoutIndex(files, formatTransportReference(place), otherwise))
   }
 
   /** An image of the layout, by its entry or any other manifest in there; valid as long as this object. */
@@ -64,6 +72,16 @@ export class LayoutImages implements AsyncDisposable {
   async read(digest: Digest, maxBytes: number = MAX_MANIFEST_BYTES): Promise<Uint8Array | undefined> {
     if ((await this.sizeOf(digest)) === undefined) return undefined
     return readAllBytes(this.#files.open(layoutBlobPath(digest)), maxBytes, `${digest} of ${this.reference}`)
+  }
+
+  /**
+   * Makes sure that what is not there was left out, and not lost: that the archive has an end.
+   *
+   * @throws {TareError} `FILE_INCOMPLETE`
+   */
+  async checkEnd(): Promise<void> {
+    const reason = await this.#files.whyCutOff?.()
+    if (reason !== undefined) throw reason
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

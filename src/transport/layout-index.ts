@@ -89,9 +89,14 @@ export function pickEntry(index: ImageIndex, pick: ImagePick | undefined, where:
   }
 }
 
+/** Whether an entry of a layout's index is a signature, not an image. */
+export function isSignatureEntry({ artifactType }: Descriptor): boolean {
+  return artifactType?.startsWith(SIGNATURE_TYPE_PREFIX) === true
+}
+
 /** A signature lies in a layout as a further entry, beside what it signs; alone it may be meant itself. */
 function withoutSignatures(entries: readonly Descriptor[]): readonly Descriptor[] {
-  const others = entries.filter((entry) => entry.artifactType?.startsWith(SIGNATURE_TYPE_PREFIX) !== true)
+  const others = entries.filter((entry) => !isSignatureEntry(entry))
   return others.length === 0 ? entries : others
 }
 

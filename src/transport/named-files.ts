@@ -14,6 +14,8 @@ export interface NamedFiles extends AsyncDisposable {
    * the whole looks half copied.
    */
   whyIncomplete?(name: string): Promise<TareError | undefined>
+  /** The error to raise where the whole surely was cut off, so that what is not there may have been lost. */
+  whyCutOff?(): Promise<TareError | undefined>
 }
 
 /** The files of a directory. */

@@ -1,6 +1,6 @@
 import type { Descriptor, Digest } from '../oci/index.ts'
 import { abortable, type ByteSource, bytesSource, type OperationOptions, verified } from '../stream/index.ts'
-import { archiveOutput, type ArchiveOutputOptions, resumableOutput } from './archive-output.ts'
+import { archiveOutput, type ArchiveOutputOptions } from './archive-output.ts'
 import { LAYOUT_FILE_CONTENT } from './layout-index.ts'
 import { layoutBlobPath } from './layout-source.ts'
 import { type TarRegion, TarWriter } from './tar-writer.ts'
@@ -13,12 +13,6 @@ export type ArchivePutOutcome =
   | 'present'
   /** An earlier attempt wrote it. */
   | 'resumed'
-
-/** Options of {@link OciArchiveWriter.create}. */
-export interface ArchiveWriterOptions extends ArchiveOutputOptions {
-  /** Whether an unfinished file is left for the next attempt, and one that was left is gone on with. @default false */
-  readonly resume?: boolean | undefined
-}
 
 /**
  * Writes an OCI archive of any number of images straight into its file: blobs go to the places that were laid out for
@@ -34,14 +28,9 @@ export class OciArchiveWriter implements AsyncDisposable {
     this.#writer = writer
   }
 
-  /**
-   * Nothing is made before the first write.
-   *
-   * @throws {TareError} `DESTINATION_EXISTS` for a directory or a device; `INVALID_REFERENCE`, `INVALID_ARGUMENT`
-   */
-  static async create(path: string, options: ArchiveWriterOptions = {}): Promise<OciArchiveWriter> {
-    const createFile = options.resume === true ? await resumableOutput(path) : await archiveOutput(path, options)
-    return new OciArchiveWriter(new TarWriter(path, createFile))
+  /** Nothing is made before the first write. @throws {TareError} as {@link archiveOutput} */
+  static async create(path: string, options: ArchiveOutputOptions = {}): Promise<OciArchiveWriter> {
+    return new OciArchiveWriter(new TarWriter(path, await archiveOutput(path, options)))
   }
 
   /**
@@ -90,12 +79,12 @@ export class OciArchiveWriter implements AsyncDisposable {
     return isResumed ? 'resumed' : 'written'
   }
 
-  /** Ends the archive with its `index.json` and makes it visible, in place of a file that had its name. */
-  async commit(index: Uint8Array, options: OperationOptions = {}): Promise<void> {
+  /** Ends the archive with its `index.json` and makes it visible, in place of what had its name. @returns its bytes */
+  async commit(index: Uint8Array, options: OperationOptions = {}): Promise<number> {
     options.signal?.throwIfAborted()
     await this.#start()
     await this.#place('index.json', bytesSource(index))
-    await this.#writer.commit(options)
+    return this.#writer.commit(options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

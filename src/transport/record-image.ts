@@ -52,8 +52,6 @@ export interface RecordPlace {
   /** What messages call it: `the store`. */
   readonly subject: string
   readonly resources: AsyncDisposable
-  /** Whether indexes are commonly there with some of their members alone. @default false */
-  readonly isSparse?: boolean | undefined
 }
 
 /** Reads the image of a record: of the local store, of containerd. */
@@ -72,7 +70,6 @@ export class RecordSource implements ImageSource {
   async resolve(options: OperationOptions = {}): Promise<ManifestContent> {
     options.signal?.throwIfAborted()
     const root = await this.#root(options)
-    if (this.#place.isSparse !== true) return root
     const blobs = {
       has: (descriptor: Descriptor) => this.#has(descriptor, options),
       readManifest: (descriptor: Descriptor) => this.readManifest(descriptor, options),
@@ -90,6 +87,10 @@ export class RecordSource implements ImageSource {
   async openBlob(descriptor: Descriptor, options: OpenBlobOptions = {}): Promise<ByteSource> {
     const reader = await this.#open(descriptor, options)
     return heldRead(reader, options.offset)
+  }
+
+  async hasBlob(descriptor: Descriptor, options: OperationOptions = {}): Promise<boolean> {
+    return this.#has(descriptor, options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

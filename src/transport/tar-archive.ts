@@ -95,6 +95,10 @@ export class TarArchive implements NamedFiles {
       : this.#inspector?.explainContent(member, this.#index)
   }
 
+  async whyCutOff(): Promise<TareError | undefined> {
+    return this.#inspector?.explainEnd(this.#index)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources[Symbol.asyncDispose]()
   }

@@ -6,7 +6,7 @@ import { hasErrorCode } from '../errors/index.ts'
 import type { Digest } from '../oci/index.ts'
 import { bytesSource, digestOf } from '../stream/index.ts'
 import { indexTarFile, readTar } from '../tar/index.ts'
-import { resumableOutput } from './archive-output.ts'
+import { createResumableFile } from './archive-output.ts'
 import { fileHeader, TarWriter } from './tar-writer.ts'
 
 const text = (content: string): AsyncIterable<Uint8Array> => bytesSource(Buffer.from(content))
@@ -136,7 +136,7 @@ suite('TarWriter with resume', () => {
   const digest = (letter: string): Digest => digestOf(Buffer.from(content(letter)))
 
   async function fill(path: string, letters: readonly string[], until: number): Promise<readonly boolean[]> {
-    await using writer = new TarWriter(path, await resumableOutput(path))
+    await using writer = new TarWriter(path, createResumableFile)
     await writer.directory('d/')
     const held: boolean[] = []
     const regions = letters.map((letter) => writer.reserve(`d/${letter}`, 1000))

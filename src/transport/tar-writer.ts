@@ -114,16 +114,18 @@ export class TarWriter implements AsyncDisposable {
     })
   }
 
-  /** Ends the archive and makes it visible, in place of a file that had its name. */
-  async commit(options: OperationOptions = {}): Promise<void> {
+  /** Ends the archive and makes it visible, in place of a file that had its name. @returns its bytes */
+  async commit(options: OperationOptions = {}): Promise<number> {
     const [missing] = this.#unfilled
     if (missing !== undefined) throw new TareError('INTERNAL', `${missing.name} was announced but never written`)
     await this.#write(this.#endOffset, bytesSource(TAR_TRAILER))
     // A file whose appending failed may have left bytes behind the end.
     const file = await this.#open()
-    await file.truncate(this.#endOffset + TAR_TRAILER.length)
+    const sizeBytes = this.#endOffset + TAR_TRAILER.length
+    await file.truncate(sizeBytes)
     await file.commit(options)
     this.#made = []
+    return sizeBytes
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

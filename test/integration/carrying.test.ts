@@ -7,8 +7,9 @@ import { after, before, suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { startRegistry } from '../../src/registry/index.ts'
 import { digestOf } from '../../src/stream/index.ts'
+import { runInProcess } from '../support/command-line.ts'
 import { fixture } from '../support/fixtures.ts'
-import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
+import { SCRATCH_CACHE, SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
@@ -24,17 +25,10 @@ interface Ended {
 }
 
 /** Runs the tool with `input` as its standard input; without one that is empty. */
-async function tare(args: readonly string[], input: Uint8Array = Buffer.alloc(0)): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: SCRATCH_ENVIRONMENT })
-  const stdout: Buffer[] = []
-  let stderr = ''
-  child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
-  // A run that fails before it has read everything is no fault of this side.
-  child.stdin.on('error', () => {})
-  child.stdin.end(input)
-  const [code] = (await once(child, 'close')) as [number | null]
-  return { code, stdout: Buffer.concat(stdout), stderr }
+async function tare(args: readonly string[], input?: Uint8Array): Promise<Ended> {
+  const place = { env: SCRATCH_ENVIRONMENT, homeDirectory: SCRATCH_CACHE, input }
+  const { code, output, stderr } = await runInProcess(place, ...args)
+  return { code, stdout: output, stderr }
 }
 
 /** The error of a run with `--json`. */

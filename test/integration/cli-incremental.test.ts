@@ -2,48 +2,26 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { suite, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { openSource } from '../../src/transport/index.ts'
+import { runInProcess } from '../support/command-line.ts'
 import { fixture } from '../support/fixtures.ts'
 import { tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
 import { copyTo } from '../support/incremental-images.ts'
 import { type RecordingRegistry, recordingRegistry } from '../support/recording-registry.ts'
-import { SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
+import { type Ended, errorIn, resultIn, TARE_MAIN } from '../support/run-tare.ts'
+import { SCRATCH_CACHE, SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const layer = (name: string, bytes = 2000): Uint8Array => tarOf({ [name]: name.repeat(bytes / name.length) })
 const gzip = { compression: 'gzip' } as const
 
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-function tare(...args: readonly string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [MAIN, ...args],
-      { env: SCRATCH_ENVIRONMENT, maxBuffer: 64 * 1024 * 1024 },
-      (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }),
-    )
-  })
-}
-
 type Fields = Readonly<Record<string, unknown>>
 
-function resultIn({ stdout, stderr }: Ended): Fields {
-  const envelope = JSON.parse(stdout) as { readonly schemaVersion: number; readonly result?: Fields }
-  assert.ok(envelope.result !== undefined, stdout + stderr)
-  assert.equal(envelope.schemaVersion, 1)
-  return envelope.result
-}
-
-function errorIn({ stdout }: Ended): Fields {
-  return (JSON.parse(stdout) as { readonly error: Fields }).error
+function tare(...args: readonly string[]): Promise<Ended> {
+  return runInProcess({ env: SCRATCH_ENVIRONMENT, homeDirectory: SCRATCH_CACHE }, ...args)
 }
 
 function imagesIn(ended: Ended): readonly Fields[] {
@@ -278,6 +256,33 @@ suite('tare incremental', () => {
     assert.equal(errorIn(strange)['code'], 'INVALID_DOCUMENT')
   })
 
+  test('diff leaves out what an inventory has, patches nothing against it and says so; vet checks that offline', async () => {
+    await using directory = await temporaryDirectory()
+    const layout = `oci:${directory.join('layout')}`
+    const [old, also] = [layer('old'), layer('also')]
+    await writeImage(`${layout}:v1`, { layers: [old], ...gzip })
+    await writeImage(`${layout}:other`, { layers: [layer('other')], ...gzip })
+    const v2 = `oci:${directory.join('final')}:v2`
+    const { descriptor } = await writeImage(v2, { layers: [old, also], ...gzip })
+    const [file, path] = [directory.join('site.json'), directory.join('app.tare')]
+    await tare('inventory', layout, '-o', file)
+    const made = await tare('diff', `inventory:${file}`, v2, path, '--json')
+    assert.match(made.stderr, /content patches need the layers themselves/)
+    const [, , known, fresh] = resultIn(made)['blobs'] as readonly Fields[]
+    assert.equal(known?.['origin'], 'baseline')
+    assert.deepEqual(fresh?.['sources'] ?? [], [])
+    // Of all images in the inventory the one that lends a layer is recorded.
+    const baselines = (resultIn(made)['baselines'] as readonly Fields[]).map((baseline) => baseline['reference'])
+    assert.deepEqual(baselines, ['inventory:v1'])
+    assert.equal((await tare('incremental', 'vet', path, '--against', file)).code, 0)
+    const applied = await tare('apply', path, `${layout}:v1`, `oci:${directory.join('out')}:v2`, '--json')
+    assert.equal(applied.code, 0, applied.stdout)
+    assert.ok(applied.stdout.includes(descriptor.digest))
+    await tare('inventory', `${layout}:other`, '-o', file)
+    const missing = await tare('incremental', 'vet', path, '--against', file, '--json')
+    assert.deepEqual([missing.code, errorIn(missing)['code']], [4, 'TARGET_LACKS_BLOB'])
+  })
+
   test('inventory of a layout takes all that is in it', async () => {
     await using directory = await temporaryDirectory()
     const layout = `oci:${directory.join('layout')}`
@@ -289,17 +294,62 @@ suite('tare incremental', () => {
     )
   })
 
+  test('inventory --all-of store takes every image of the local store, without layers it lacks', async () => {
+    await using directory = await temporaryDirectory()
+    const store = ['--store', directory.join('store')]
+    const layout = `oci:${directory.join('layout')}`
+    for (const name of ['v1', 'v2']) {
+      await writeImage(`${layout}:${name}`, { layers: [layer(name)], ...gzip })
+      assert.equal((await tare('copy', `${layout}:${name}`, `store:app:${name}`, ...store)).code, 0)
+    }
+    const taken = await tare('inventory', '--all-of', 'store', ...store, '-o', directory.join('site.json'), '--json')
+    assert.deepEqual(
+      imagesIn(taken).map((image) => image['name']),
+      ['docker.io/library/app:v1', 'docker.io/library/app:v2'],
+    )
+    assert.equal((await tare('inventory', '--all-of', 'cellar', '-o', directory.join('site.json'))).code, 2)
+  })
+
+  test('archives go through pipes, and into volumes', async () => {
+    await using directory = await temporaryDirectory()
+    await using registry = await recordingRegistry()
+    const final = `oci:${directory.join('final')}:v1`
+    const { descriptor } = await writeImage(final, { layers: [layer('a')], ...gzip })
+    const call = (...words: readonly string[]): string =>
+      ['node', TARE_MAIN, ...words].map((word) => `'${word}'`).join(' ')
+    const to = registry.at('app:v1')
+    const pipe = `${call('incremental', 'pull', final, '-')} | ${call('incremental', 'push', '--tls-verify=false', '-', to)}`
+    const path = `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`
+    await promisify(execFile)('sh', ['-ec', pipe], { env: { PATH: path, XDG_CACHE_HOME: SCRATCH_CACHE } })
+    assert.equal(await digestAt(registry, 'app:v1'), descriptor.digest)
+    const file = directory.join('app.tar')
+    const split = await tare('incremental', 'pull', '--split', '4KiB', final, file, '--json')
+    assert.equal(split.code, 0, split.stdout)
+    assert.ok((await readdir(directory.path)).filter((name) => name.startsWith('app.tar.')).length > 1)
+    const pushed = await tare('incremental', 'push', '--tls-verify=false', file, registry.at('other:v1'))
+    assert.equal(pushed.code, 0, pushed.stderr)
+    assert.equal(await digestAt(registry, 'other:v1'), descriptor.digest)
+    assert.equal((await tare('incremental', 'pull', '--resume', final, '-')).code, 2)
+  })
+
   test('pull --patch writes a delta, which vet, push, inspect and apply understand', async () => {
     await using directory = await temporaryDirectory()
     await using registry = await recordingRegistry()
-    const [v1, v2] = [1, 2].map((version) => `oci-archive:${fixture(`images/app-docker-v${version}.oci.tar`)}`)
-    assert.ok(v1 && v2)
-    await copyTo(v1, registry.at('app:v1'), registry.context)
+    const words = 'all that there is to say '.repeat(10_000)
+    const library = layer('library', 50_000)
+    const base = { layers: [library, tarOf({ words })], ...gzip }
+    await writeImage(registry.at('app:v1'), base, registry.context)
+    const v2 = `oci:${directory.join('final')}:v2`
+    const changed = { ...base, layers: [library, tarOf({ words: `${words}, and more` })] }
+    const { digest } = (await writeImage(v2, changed)).descriptor
     const path = directory.join('app.tare')
     const common = ['--tls-verify=false', '--json']
     const made = await tare('incremental', 'pull', '--patch', '--base', registry.at('app:v1'), v2, path, ...common)
     assert.equal(made.code, 0, made.stderr)
-    assert.ok(Number(resultIn(made)['fileBytes']) < 1_000_000)
+    assert.deepEqual(
+      (resultIn(made)['blobs'] as readonly Fields[]).map((blob) => blob['origin']),
+      ['archive', 'archive', 'baseline', 'patch'],
+    )
     const vetted = await tare('incremental', 'vet', path, registry.at('app:v2'), ...common)
     assert.ok(listed(vetted, 'layers').length > 0)
     const empty = await tare('incremental', 'vet', path, 'docker://127.0.0.1:1/none:v2', ...common)
@@ -307,10 +357,13 @@ suite('tare incremental', () => {
     // The base lies in another repository: it is found there.
     const pushed = await tare('incremental', 'push', path, registry.at('elsewhere:v2'), ...common)
     assert.equal(pushed.code, 0, pushed.stdout)
-    await using source = await openSource(v2)
-    const { digest } = (await source.resolve()).descriptor
     assert.equal(await digestAt(registry, 'elsewhere:v2'), digest)
     assert.ok((await tare('inspect', path, '--json')).stdout.includes(digest))
+    assert.equal((await tare('verify', path)).code, 0)
+    const out = `oci:${directory.join('out')}:v2`
+    assert.equal((await tare('apply', path, registry.at('app:v1'), out, '--tls-verify=false')).code, 0)
+    assert.equal((await tare('copy', out, registry.at('applied:v2'), '--tls-verify=false')).code, 0)
+    assert.equal(await digestAt(registry, 'applied:v2'), digest)
   })
 
   test('pull --patch of several images writes a bundle, which push takes to a place for each', async () => {
@@ -431,7 +484,7 @@ suite('tare incremental', () => {
     const args = ['incremental', 'pull', '--tls-verify=false', '--jobs', '1', registry.at('app:v1'), path]
     for (const more of [[], ['--resume']]) {
       const reached = new Promise<void>((resolve) => (arrived = resolve))
-      const child = spawn(process.execPath, [MAIN, ...args, ...more, '--json'], {
+      const child = spawn(process.execPath, [TARE_MAIN, ...args, ...more, '--json'], {
         env: { ...process.env, ...SCRATCH_ENVIRONMENT },
       })
       await reached

@@ -6,7 +6,7 @@ import { bytesSource } from '../../src/stream/index.ts'
 import { gzipSync } from 'node:zlib'
 import { runCommandLine } from '../../src/cli/command-line.ts'
 import type { Host, HostStream } from '../../src/cli/host.ts'
-import { localBaselines } from '../../src/image/index.ts'
+import { findBaselines, type WantedLayer } from '../../src/image/index.ts'
 import { isDigest, parsePlatform } from '../../src/oci/index.ts'
 import { startRegistry } from '../../src/registry/index.ts'
 import { Store } from '../../src/store/index.ts'
@@ -263,7 +263,7 @@ test('verbs over a store that is not there say so, and make none', async () => {
   assert.equal(await errorCodeOf(directory, 'lease', 'ls', '-n', '../x'), 'INVALID_ARGUMENT')
 })
 
-test('localBaselines() picks few images that hold what is needed, by digest before diffID', async () => {
+test('findBaselines() picks few images that hold what is needed, by digest before diffID', async () => {
   await using directory = await temporaryDirectory()
   const recipe = { layers: V1, compression: 'gzip' } as const
   const index = [recipe, { layers: V2, platform: parsePlatform('linux/arm64') }].map((member) => ({
@@ -274,25 +274,37 @@ test('localBaselines() picks few images that hold what is needed, by digest befo
   await writeIndex(`oci-archive:${directory.join('b.tar')}:reg.example/multi:v1`, index)
   for (const file of ['a.tar', 'b.tar']) await done(directory, 'image', 'import', directory.join(file))
   await using store = await Store.open(directory.join('store'))
-  const place = store.namespace()
   const [, first, second] = buildImage(recipe).blobs.map(({ descriptor }) => descriptor.digest)
   const [base, top] = V1.map((tar) => digestOf(tar))
   assert.ok(first !== undefined && second !== undefined && base !== undefined && top !== undefined)
   const absent = { digest: digestOf(Buffer.from('absent')) }
+  const containerd = { address: directory.join('none.sock') }
+  const docker = { host: `unix://${directory.join('none.sock')}` }
+  const find = (...needs: readonly WantedLayer[]): ReturnType<typeof findBaselines> =>
+    findBaselines(() => needs, { storeDirectory: directory.join('store'), containerd, docker })
 
-  const byDigest = await localBaselines(place, [{ digest: first, diffId: base }, { digest: second }, absent])
+  const byDigest = await find({ digest: first, diffId: base }, { digest: second }, absent)
+  const reference = byDigest.baselines[0]?.reference ?? ''
+  assert.match(reference, /^store:reg\.example\/multi:v1@sha256:/)
   assert.deepEqual(
-    byDigest.baselines.map(({ name, layers }) => [name, layers]),
-    [['reg.example/multi:v1', [first, second]]],
+    byDigest.baselines.map(({ layers }) => layers),
+    [[first, second]],
   )
   assert.deepEqual(byDigest.missing, [absent])
-  const reference = byDigest.baselines[0]?.reference ?? ''
+  assert.deepEqual(
+    byDigest.searched.map(({ kind, images, error }) => [kind, images, error?.code]),
+    [
+      ['store', 3, undefined],
+      ['containerd', 0, 'ENGINE_UNREACHABLE'],
+      ['docker-daemon', 0, 'ENGINE_UNREACHABLE'],
+    ],
+  )
   assert.equal((await resultOf(directory, 'inspect', reference)).manifests[0].layers[0].digest, first)
 
-  const byDiffId = await localBaselines(place, [{ ...absent, diffId: top }])
-  assert.equal(byDiffId.missing.length, 0)
-  await place.content.delete(first)
-  const without = await localBaselines(place, [{ digest: first, diffId: base }])
+  const byDiffId = await find({ ...absent, diffId: top })
+  assert.deepEqual([byDiffId.missing.length, byDiffId.searched.length], [0, 1])
+  await store.namespace().content.delete(first)
+  const without = await find({ digest: first, diffId: base })
   assert.deepEqual([without.baselines.length, without.baselines[0]?.layers], [1, [first]])
-  assert.deepEqual((await localBaselines(place, [])).baselines, [])
+  assert.deepEqual(await find(), { baselines: [], missing: [], searched: [] })
 })

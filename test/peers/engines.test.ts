@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
-import { applyDelta, diffImages } from '../../src/delta/index.ts'
+import { applyDelta, diffImages, openLocalBaselines, pickDelta, readDeltas } from '../../src/delta/index.ts'
 import { hasErrorCode } from '../../src/errors/index.ts'
 import { copyImage, type CopyReport, inspectImage } from '../../src/image/index.ts'
 import { type Digest, parsePlatform } from '../../src/oci/index.ts'
@@ -228,91 +228,147 @@ suite('podman', { skip: skipWithout('podman') || NEEDS_ROOT }, () => {
   })
 })
 
-suite('containerd', { skip: skipWithout('containerd', 'ctr') || NEEDS_ROOT }, () => {
-  let engine: RunningContainerd
+// The image store of Docker's newer releases: over containerd, blobs as they came.
+suite('dockerd29', { skip: skipWithout('dockerd29', 'containerd2', 'ctr2', 'docker') || NEEDS_ROOT }, () => {
+  const resources = new AsyncDisposableStack()
+  let engine: RunningDockerd
   let context: OpenContext
   before(async () => {
-    engine = await runContainerd()
-    context = { containerd: { address: engine.address } }
+    const containerd = resources.use(await runContainerd({ daemon: 'containerd2', client: 'ctr2' }))
+    engine = resources.use(await runDockerd({ program: 'dockerd29', containerd: containerd.address }))
+    context = { docker: { host: engine.host } }
   })
-  after(() => engine[Symbol.asyncDispose]())
+  after(() => resources.disposeAsync())
 
-  /** Name, digest and completeness of an image, as `ctr` tells them. */
-  async function checked(name: string): Promise<string> {
-    const lines = (await engine.ctr('images', 'check')).split('\n')
-    const fields = lines.map((line) => line.split(/\s+/)).find(([first]) => first === name) ?? []
-    return `${fields[2]} ${fields[3]}`
-  }
+  const imageId = (name: string): Promise<string> => engine.docker('image', 'inspect', '--format', '{{.Id}}', name)
 
   for (const { name, reference, skip = false } of IMAGES) {
-    test(`takes ${name} with every digest, complete for ctr, and gives it back`, { skip }, async () => {
+    test(`keeps every digest of ${name}, and gives it back`, { skip }, async () => {
       await using dir = await temporaryDirectory()
-      const { digest } = await copy(reference, `containerd:${name}:v2`, context)
-      assert.equal(digest, await digestAt(reference))
-      assert.equal(await checked(`docker.io/library/${name}:v2`), `${digest} complete`)
-      assert.equal((await copy(`containerd:${name}:v2`, `oci:${dir.join('back')}`, context)).digest, digest)
-      assert.equal((await copy(reference, `containerd:${name}:v2`, context)).writtenBytes, 0)
+      const { digest } = await copy(reference, `docker-daemon:${name}:v2`, context)
+      assert.equal(await imageId(`${name}:v2`), digest)
+      assert.equal((await copy(`docker-daemon:${name}:v2`, `oci:${dir.join('back')}`, context)).digest, digest)
+      assert.deepEqual(await identity(`oci:${dir.join('back')}`), await identity(reference))
     })
   }
 
-  test('keeps what a collection may not take, and no lease', async () => {
-    await copy(MULTI_V2, 'containerd:kept:v2', context)
-    assert.equal((await engine.ctr('leases', 'ls', '--quiet')).trim(), '')
-    // Deleting an image makes containerd collect before it answers.
-    await copy(DOCKER_V2, 'containerd:gone:v2', context)
-    const gone = await digestAt('containerd:gone:v2', context)
-    await engine.ctr('images', 'rm', '--sync', 'docker.io/library/gone:v2')
-    assert.match(await checked('docker.io/library/kept:v2'), / complete$/)
-    assert.ok(!(await engine.ctr('content', 'ls')).includes(gone))
-  })
-
-  test('exchanges images with ctr import and export, in any namespace', async () => {
-    await using dir = await temporaryDirectory()
-    const digest = await digestAt(MULTI_V2)
-    await copy(MULTI_V2, `oci-archive:${dir.join('in.tar')}:v2`, {})
-    const base = ['--base-name', 'example.com/imported', '--all-platforms', '--no-unpack']
-    await engine.ctr('--namespace', 'other', 'images', 'import', ...base, dir.join('in.tar'))
-    assert.equal(await digestAt('containerd:other/example.com/imported:v2', context), digest)
-    await copy(`containerd:other/example.com/imported:v2`, 'containerd:k8s.io/example.com/copied:v2', context)
-    const exported = dir.join('out.tar')
-    const name = 'example.com/copied:v2'
-    await engine.ctr('--namespace', 'k8s.io', 'images', 'export', '--all-platforms', exported, name)
-    assert.equal(await digestAt(`oci-archive:${exported}`), digest)
-  })
-
-  test('unpacks what was written', async () => {
-    await copy(DOCKER_V1, 'containerd:unpacked:v1', context)
-    const mountPoint = engine.join('mounted')
-    await mkdir(mountPoint)
-    const snapshotter = ['--snapshotter', 'native']
-    await engine.ctr('images', 'mount', ...snapshotter, 'docker.io/library/unpacked:v1', mountPoint)
-    await engine.ctr('images', 'unmount', mountPoint)
-  })
-
-  test('reads the one platform that it has of an index', async () => {
-    await copy(MULTI_V2, 'containerd:sparse:v2', { containerd: { address: engine.address, namespace: 'sparse' } })
-    await using source = await openSource(MULTI_V2)
-    const { manifests } = await inspectImage(source)
-    const [amd64, arm64] = ['linux/amd64', 'linux/arm64'].map((wanted) => {
-      return manifests.find(({ platform }) => platform?.startsWith(wanted) === true)?.digest
-    })
-    await engine.ctr('--namespace', 'sparse', 'content', 'rm', arm64 ?? '')
-    assert.equal(await digestAt('containerd:sparse/docker.io/library/sparse:v2', context), amd64)
-  })
-
-  test('is baseline and target of a delta, every digest kept', async () => {
+  test('takes an update through a delta whose baseline it has, named or found', async () => {
     await using dir = await temporaryDirectory()
     const [v1, v2] = await releases(dir)
-    await copy(v1, 'containerd:delta:v1', context)
-    await diff('containerd:delta:v1', v2, dir.join('app.tare'), context)
-    const { digest, savedBytes } = await apply(
-      dir.join('app.tare'),
-      'containerd:delta:v1',
-      'containerd:delta:v2',
-      context,
+    await copy(v1, 'docker-daemon:app:v1', context)
+    await diff(v1, v2, dir.join('app.tare'), {})
+    const named = await apply(dir.join('app.tare'), 'docker-daemon:app:v1', 'docker-daemon:app:v2', context)
+    assert.equal(named.digest, await digestAt(v2))
+    assert.equal(await imageId('app:v2'), named.digest)
+
+    await engine.docker('rmi', 'app:v2')
+    await using kernels = createThreadRunner({ threads: 2 })
+    await using file = await openSource(`oci-archive:${dir.join('app.tare')}`)
+    const set = await readDeltas(file)
+    const place: OpenContext = { ...context, containerd: { address: dir.join('none.sock') } }
+    await using here = await openLocalBaselines(pickDelta(set), place)
+    assert.deepEqual(
+      here.picked.map((picked) => picked.reference),
+      ['docker-daemon:app:v1'],
     )
-    assert.equal(digest, await digestAt(v2))
-    assert.ok(savedBytes > 0)
-    assert.equal(await checked('docker.io/library/delta:v2'), `${digest} complete`)
+    await using to = await openDestination('docker-daemon:app:v3', context)
+    assert.equal((await applyDelta(set, here.sources, to, { kernels })).copy.digest, named.digest)
   })
 })
+
+/** Debian's, and a newer one where it is at hand. */
+const CONTAINERDS = [
+  ['containerd', 'ctr'],
+  ['containerd2', 'ctr2'],
+] as const
+
+for (const [daemon, client] of CONTAINERDS) {
+  suite(daemon, { skip: skipWithout(daemon, client) || NEEDS_ROOT }, () => {
+    let engine: RunningContainerd
+    let context: OpenContext
+    before(async () => {
+      engine = await runContainerd({ daemon, client })
+      context = { containerd: { address: engine.address } }
+    })
+    after(() => engine[Symbol.asyncDispose]())
+
+    /** Name, digest and completeness of an image, as `ctr` tells them. */
+    async function checked(name: string): Promise<string> {
+      const lines = (await engine.ctr('images', 'check')).split('\n')
+      const fields = lines.map((line) => line.split(/\s+/)).find(([first]) => first === name) ?? []
+      return `${fields[2]} ${fields[3]}`
+    }
+
+    for (const { name, reference, skip = false } of IMAGES) {
+      test(`takes ${name} with every digest, complete for ctr, and gives it back`, { skip }, async () => {
+        await using dir = await temporaryDirectory()
+        const { digest } = await copy(reference, `containerd:${name}:v2`, context)
+        assert.equal(digest, await digestAt(reference))
+        assert.equal(await checked(`docker.io/library/${name}:v2`), `${digest} complete`)
+        assert.equal((await copy(`containerd:${name}:v2`, `oci:${dir.join('back')}`, context)).digest, digest)
+        assert.equal((await copy(reference, `containerd:${name}:v2`, context)).writtenBytes, 0)
+      })
+    }
+
+    test('keeps what a collection may not take, and no lease', async () => {
+      await copy(MULTI_V2, 'containerd:kept:v2', context)
+      assert.equal((await engine.ctr('leases', 'ls', '--quiet')).trim(), '')
+      // Deleting an image makes containerd collect before it answers.
+      await copy(DOCKER_V2, 'containerd:gone:v2', context)
+      const gone = await digestAt('containerd:gone:v2', context)
+      await engine.ctr('images', 'rm', '--sync', 'docker.io/library/gone:v2')
+      assert.match(await checked('docker.io/library/kept:v2'), / complete$/)
+      assert.ok(!(await engine.ctr('content', 'ls')).includes(gone))
+    })
+
+    test('exchanges images with ctr import and export, in any namespace', async () => {
+      await using dir = await temporaryDirectory()
+      const digest = await digestAt(MULTI_V2)
+      await copy(MULTI_V2, `oci-archive:${dir.join('in.tar')}:v2`, {})
+      const base = ['--base-name', 'example.com/imported', '--all-platforms', '--no-unpack']
+      await engine.ctr('--namespace', 'other', 'images', 'import', ...base, dir.join('in.tar'))
+      assert.equal(await digestAt('containerd:other/example.com/imported:v2', context), digest)
+      await copy(`containerd:other/example.com/imported:v2`, 'containerd:k8s.io/example.com/copied:v2', context)
+      const exported = dir.join('out.tar')
+      const name = 'example.com/copied:v2'
+      await engine.ctr('--namespace', 'k8s.io', 'images', 'export', '--all-platforms', exported, name)
+      assert.equal(await digestAt(`oci-archive:${exported}`), digest)
+    })
+
+    test('unpacks what was written', async () => {
+      await copy(DOCKER_V1, 'containerd:unpacked:v1', context)
+      const mountPoint = engine.join('mounted')
+      await mkdir(mountPoint)
+      const snapshotter = ['--snapshotter', 'native']
+      await engine.ctr('images', 'mount', ...snapshotter, 'docker.io/library/unpacked:v1', mountPoint)
+      await engine.ctr('images', 'unmount', mountPoint)
+    })
+
+    test('reads the one platform that it has of an index', async () => {
+      await copy(MULTI_V2, 'containerd:sparse:v2', { containerd: { address: engine.address, namespace: 'sparse' } })
+      await using source = await openSource(MULTI_V2)
+      const { manifests } = await inspectImage(source)
+      const [amd64, arm64] = ['linux/amd64', 'linux/arm64'].map((wanted) => {
+        return manifests.find(({ platform }) => platform?.startsWith(wanted) === true)?.digest
+      })
+      await engine.ctr('--namespace', 'sparse', 'content', 'rm', arm64 ?? '')
+      assert.equal(await digestAt('containerd:sparse/docker.io/library/sparse:v2', context), amd64)
+    })
+
+    test('is baseline and target of a delta, every digest kept', async () => {
+      await using dir = await temporaryDirectory()
+      const [v1, v2] = await releases(dir)
+      await copy(v1, 'containerd:delta:v1', context)
+      await diff('containerd:delta:v1', v2, dir.join('app.tare'), context)
+      const { digest, savedBytes } = await apply(
+        dir.join('app.tare'),
+        'containerd:delta:v1',
+        'containerd:delta:v2',
+        context,
+      )
+      assert.equal(digest, await digestAt(v2))
+      assert.ok(savedBytes > 0)
+      assert.equal(await checked('docker.io/library/delta:v2'), `${digest} complete`)
+    })
+  })
+}

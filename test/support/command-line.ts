@@ -8,13 +8,20 @@ import type { Ended } from './run-tare.ts'
 export interface RunPlace {
   readonly env: Readonly<Record<string, string>>
   readonly homeDirectory: string
+  /** What standard input holds. @default nothing */
+  readonly input?: Uint8Array | undefined
+}
+
+/** How it ended, with the exact bytes of standard output. */
+export interface EndedInProcess extends Ended {
+  readonly output: Buffer
 }
 
 /** Runs a command line inside this process, which takes a fraction of the time of one of its own. Relative paths are those of the test. */
-export async function runInProcess(place: RunPlace, ...argv: readonly string[]): Promise<Ended> {
+export async function runInProcess(place: RunPlace, ...argv: readonly string[]): Promise<EndedInProcess> {
   const [stdout, stderr] = [textStream(), textStream()]
   const host: Host = {
-    stdin: Object.assign(bytesSource(), { isTTY: false }),
+    stdin: Object.assign(bytesSource(...(place.input === undefined ? [] : [place.input])), { isTTY: false }),
     stdout,
     stderr,
     ...place,
@@ -28,10 +35,11 @@ export async function runInProcess(place: RunPlace, ...argv: readonly string[]):
     exit() {},
   }
   const code = await runCommandLine(argv, host)
-  return { code, stdout: stdout.text(), stderr: stderr.text() }
+  const output = stdout.bytes()
+  return { code, output, stdout: output.toString(), stderr: stderr.bytes().toString() }
 }
 
-function textStream(): HostStream & { text(): string } {
+function textStream(): HostStream & { bytes(): Buffer } {
   const chunks: Buffer[] = []
   return {
     write(bytes, done) {
@@ -39,6 +47,6 @@ function textStream(): HostStream & { text(): string } {
       done?.()
       return true
     },
-    text: () => Buffer.concat(chunks).toString(),
+    bytes: () => Buffer.concat(chunks),
   }
 }

@@ -151,6 +151,14 @@ async function* answers(
     case 'Images/Get':
       yield imageMessage(await images.get((await first(requests)).text(1)))
       return
+    case 'Images/List': {
+      // As much as is asked for: all.
+      await first(requests)
+      const listed = new MessageWriter()
+      for (const image of await images.list([])) listed.message(1, imageFields(image))
+      yield listed
+      return
+    }
     case 'Images/Create':
       yield imageMessage(await images.create(imageIn((await first(requests)).message(1))))
       return
@@ -203,9 +211,13 @@ function infoMessage(digest: Digest, sizeBytes: number, labels: Labels): Message
   return new MessageWriter().text(1, digest).number(2, sizeBytes).map(5, labels)
 }
 
-function imageMessage({ name, target, labels }: ImageRecord): MessageWriter {
+function imageMessage(image: ImageRecord): MessageWriter {
+  return new MessageWriter().message(1, imageFields(image))
+}
+
+function imageFields({ name, target, labels }: ImageRecord): MessageWriter {
   const descriptor = new MessageWriter().text(1, target.mediaType).text(2, target.digest).number(3, target.size)
-  return new MessageWriter().message(1, new MessageWriter().text(1, name).map(2, labels).message(3, descriptor))
+  return new MessageWriter().text(1, name).map(2, labels).message(3, descriptor)
 }
 
 function imageIn(image: MessageFields): Pick<ImageRecord, 'name' | 'target'> {

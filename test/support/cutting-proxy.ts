@@ -9,12 +9,15 @@ export interface CuttingProxy extends AsyncDisposable {
   cutAfter(direction: 'up' | 'down', sizeBytes: number): void
   /** Cuts made so far. */
   readonly cuts: number
+  /** Bytes that came from the target so far, heads and all. */
+  readonly downBytes: number
 }
 
 export async function cuttingProxy(target: string): Promise<CuttingProxy> {
   const [host, port] = target.split(':')
   let pending: { readonly direction: 'up' | 'down'; readonly sizeBytes: number } | undefined
   let cuts = 0
+  let downBytes = 0
   const sockets = new Set<Socket>()
   const server = createServer((client) => {
     const upstream = connect(Number(port), host)
@@ -30,6 +33,7 @@ export async function cuttingProxy(target: string): Promise<CuttingProxy> {
     const carry = (direction: 'up' | 'down', from: Socket, to: Socket): void => {
       let carried = 0
       from.on('data', (chunk: Buffer) => {
+        if (direction === 'down') downBytes += chunk.length
         if (pending?.direction === direction && (carried += chunk.length) >= pending.sizeBytes) {
           pending = undefined
           cuts++
@@ -53,6 +57,9 @@ export async function cuttingProxy(target: string): Promise<CuttingProxy> {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     cutAfter(direction, sizeBytes) {
       pending = { direction, sizeBytes }
+    },
+    get downBytes() {
+      return downBytes
     },
     get cuts() {
       return cuts

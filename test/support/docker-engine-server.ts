@@ -166,7 +166,7 @@ class Engine {
     if (index.kind !== 'index') throw new Error('index.json is none')
     for (const { digest, annotations } of index.manifests) {
       const name = annotations?.['io.containerd.image.name']
-      this.#add({ id: digest, tags: name === undefined ? [] : [name], diffIds: [], files })
+      this.#add({ id: digest, tags: name === undefined ? [] : [name], diffIds: diffIdsOf(files, digest), files })
     }
   }
 
@@ -176,6 +176,14 @@ class Engine {
     this.#images.delete(image.id)
     this.#images.set(image.id, { ...image, tags: [...new Set([...(before?.tags ?? []), ...image.tags])] })
   }
+}
+
+/** Of a manifest; what an index leads to is left aside. */
+function diffIdsOf(files: ReadonlyMap<string, Buffer>, digest: Digest): readonly Digest[] {
+  const blob = (of: Digest): Buffer => file(files, `blobs/sha256/${digestHex(of)}`)
+  const document = parseManifestDocument(blob(digest), { subject: 'root' })
+  if (document.kind === 'index') return []
+  return parseImageConfig(blob(document.config.digest), 'config').rootfs.diffIds
 }
 
 function chain(diffIds: readonly Digest[], at: number): string {

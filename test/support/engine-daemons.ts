@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { freePort, makeCertificates } from './debian-registry.ts'
 import { runPeer } from './peers.ts'
@@ -23,12 +23,26 @@ export interface RunningDockerd extends AsyncDisposable {
   docker(...args: readonly string[]): Promise<string>
 }
 
-/** Starts `dockerd`, without a network of its own. @param options - `tls`: on a TCP port, for one client certificate */
-export async function runDockerd(options: { readonly tls?: boolean } = {}): Promise<RunningDockerd> {
+/** How {@link runDockerd} starts it. */
+export interface DockerdOptions {
+  /** On a TCP port, for one client certificate. @default false */
+  readonly tls?: boolean | undefined
+  /** @default 'dockerd' */
+  readonly program?: string | undefined
+  /** Socket of the containerd that keeps the images: blobs as they came. @default none: layers, unpacked */
+  readonly containerd?: string | undefined
+}
+
+/** Starts `dockerd`, without a network of its own. */
+export async function runDockerd(options: DockerdOptions = {}): Promise<RunningDockerd> {
   await using stack = new AsyncDisposableStack()
   const directory = stack.use(await temporaryDirectory())
   const socket = `unix://${directory.join('d.sock')}`
-  const args = ['--iptables=false', '--ip-forward=false', '--bridge=none', '--storage-driver=vfs']
+  const storage =
+    options.containerd === undefined
+      ? ['--storage-driver=vfs']
+      : ['--storage-driver=native', '--feature=containerd-snapshotter=true', '--containerd', options.containerd]
+  const args = ['--iptables=false', '--ip-forward=false', '--bridge=none', ...storage]
   const own = ['--data-root', 'data', '--exec-root', 'exec', '--pidfile', 'pid'].map((text) =>
     text.startsWith('--') ? text : directory.join(text),
   )
@@ -36,7 +50,7 @@ export async function runDockerd(options: { readonly tls?: boolean } = {}): Prom
   const docker = async (...client: readonly string[]): Promise<string> =>
     (await runPeer('docker', ['--host', socket, ...client])).stdout.trim()
   const hosts = ['--host', socket, ...(remote?.args ?? [])]
-  stack.use(await runDaemon('dockerd', [...args, ...own, ...hosts], () => docker('info')))
+  stack.use(await runDaemon(options.program ?? 'dockerd', [...args, ...own, ...hosts], () => docker('info')))
   const owned = stack.move()
   return {
     host: remote?.host ?? socket,
@@ -87,7 +101,7 @@ export async function runPodman(): Promise<RunningPodman> {
   return { host, podman, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
-/** Debian's containerd in directories of its own; dispose to end it. */
+/** A containerd in directories of its own; dispose to end it. */
 export interface RunningContainerd extends AsyncDisposable {
   /** Path of its socket. */
   readonly address: string
@@ -97,10 +111,20 @@ export interface RunningContainerd extends AsyncDisposable {
   ctr(...args: readonly string[]): Promise<string>
 }
 
+/** A containerd and its client: Debian's, or another one. */
+export interface ContainerdPrograms {
+  readonly daemon: string
+  readonly client: string
+}
+
+/** Debian's. */
+const CONTAINERD: ContainerdPrograms = { daemon: 'containerd', client: 'ctr' }
+
 /** Starts `containerd`, without what only Kubernetes uses. */
-export async function runContainerd(): Promise<RunningContainerd> {
+export async function runContainerd({ daemon, client }: ContainerdPrograms = CONTAINERD): Promise<RunningContainerd> {
   await using stack = new AsyncDisposableStack()
   const directory = stack.use(await temporaryDirectory())
+  stack.defer(() => unmountBelow(directory.path))
   const address = directory.join('c.sock')
   await mkdir(directory.join('state'))
   const settings = [
@@ -113,8 +137,8 @@ export async function runContainerd(): Promise<RunningContainerd> {
   ]
   await writeFile(directory.join('config.toml'), settings.join('\n'))
   const ctr = async (...args: readonly string[]): Promise<string> =>
-    (await runPeer('ctr', ['--address', address, ...args])).stdout
-  stack.use(await runDaemon('containerd', ['--config', directory.join('config.toml')], () => ctr('version')))
+    (await runPeer(client, ['--address', address, ...args])).stdout
+  stack.use(await runDaemon(daemon, ['--config', directory.join('config.toml')], () => ctr('version')))
   const owned = stack.move()
   return {
     address,
@@ -122,6 +146,12 @@ export async function runContainerd(): Promise<RunningContainerd> {
     ctr,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
+}
+
+/** Newer containerds leave mounts of their own behind. */
+async function unmountBelow(directory: string): Promise<void> {
+  const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').map((line) => line.split(' ')[1] ?? '')
+  for (const mount of mounts.toReversed()) if (mount.startsWith(`${directory}/`)) await runPeer('umount', [mount])
 }
 
 /** Starts a daemon and waits until a question to it is answered. */

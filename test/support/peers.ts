@@ -1,12 +1,15 @@
 import { execFile, execFileSync } from 'node:child_process'
 import { promisify } from 'node:util'
 
-/** Toolchains too large to install for a few tests, and what Debian doesn't have: their absence never fails one. */
-const OPTIONAL: ReadonlySet<string> = new Set(['cosign', 'go', 'java', 'python3'])
+/**
+ * Toolchains too large to install for a few tests, and what Debian doesn't have: their absence never fails one. Docker 29
+ * and containerd 2 are looked for by the names `dockerd29`, `containerd2` and `ctr2`.
+ */
+const OPTIONAL: ReadonlySet<string> = new Set(['cosign', 'go', 'java', 'python3', 'dockerd29', 'containerd2', 'ctr2'])
 
 /**
  * Whether a program of Debian's is here. Gives the `skip` value for a test: `false` to run it, else the reason. With
- * `REQUIRE_PEERS=1` an absent peer fails the test instead of skipping it, but for cosign, Go, Java and Python.
+ * `REQUIRE_PEERS=1` an absent peer fails the test instead of skipping it, but for what Debian lacks or is too large.
  */
 export function skipWithout(...programs: readonly string[]): string | false {
   const absent = programs.filter((program) => !isInstalled(program))

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { COMPILE_CACHE } from '../../scripts/support/compile-cache.ts'
 
 /** Where runs of the tool keep their cache in this test process, so that none touches the user's own; removed at its end. */
-const SCRATCH_CACHE: string = mkdtempSync(join(tmpdir(), 'tare-test-cache-'))
+export const SCRATCH_CACHE: string = mkdtempSync(join(tmpdir(), 'tare-test-cache-'))
 
 process.on('exit', () => rmSync(SCRATCH_CACHE, { recursive: true, force: true }))
 

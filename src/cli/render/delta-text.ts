@@ -1,4 +1,5 @@
 import type { ApplyPlan, ApplyReport, BlobSavings, DiffReport } from '../../delta/index.ts'
+import type { LocalBaseline } from '../../image/index.ts'
 import type { VerifiedSignature } from '../../sign/index.ts'
 import type { WrittenDelta } from '../delta-output.ts'
 import { formatPercent, formatSize } from '../format/size.ts'
@@ -41,7 +42,11 @@ export function volumesText(names: readonly string[] | undefined): string | unde
 
 /** What `tare apply` says in the end. */
 export function applyText(
-  report: ApplyPlan & Partial<Pick<ApplyReport, 'copy'>> & { readonly signature?: VerifiedSignature | undefined },
+  report: ApplyPlan &
+    Partial<Pick<ApplyReport, 'copy'>> & {
+      readonly signature?: VerifiedSignature | undefined
+      readonly picked?: readonly LocalBaseline[] | undefined
+    },
 ): string {
   const { copy } = report
   return formatFields([
@@ -51,6 +56,7 @@ export function applyText(
     ['digest', copy?.digest ?? report.target.digest],
     ['size', formatSize(report.targetBytes)],
     ['layers', layerCountsText(report.blobs)],
+    ...pickedFields(report.picked),
     ['from the delta', formatSize(report.deltaBytes)],
     ['from baselines', `${formatSize(report.baselineBytes)} of layers read`],
     ['there already', copy === undefined || copy.savedBytes === 0 ? undefined : formatSize(copy.savedBytes)],
@@ -59,6 +65,14 @@ export function applyText(
     ['workspace', copy === undefined ? `about ${formatSize(report.spoolBytes)}` : undefined],
     ['memory', copy === undefined ? `at most ${formatSize(report.memoryBytes)}` : undefined],
   ])
+}
+
+/** Baselines that nobody named. */
+export function pickedFields(picked: readonly LocalBaseline[] | undefined): readonly (readonly [string, string])[] {
+  return (picked ?? []).map(({ reference, layers }) => {
+    const count = layers.length === 1 ? '1 layer' : `${layers.length} layers`
+    return ['picked', `${reference}, for ${count}`]
+  })
 }
 
 const HOW: Readonly<Record<BlobSavings['origin'], string>> = {

@@ -3,6 +3,7 @@ import { examples } from '../help.ts'
 import type { Execute } from '../run.ts'
 import { addVerbGroup } from '../verb-group.ts'
 import { defineContentActive } from './content/active.ts'
+import { defineContentFetch } from './content/fetch.ts'
 import { defineContentGet } from './content/get.ts'
 import { defineContentIngest } from './content/ingest.ts'
 import { defineContentLabel } from './content/label.ts'
@@ -27,6 +28,7 @@ export function defineContent(program: Command, execute: Execute): void {
     defineContentIngest,
     defineContentActive,
     defineContentLabel,
+    defineContentFetch,
   ]) {
     define(group, execute)
   }

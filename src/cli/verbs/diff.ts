@@ -3,6 +3,7 @@ import { deltaFile } from '../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { ImageOpener } from '../image-opener.ts'
 import { baselineOption, parsePlatforms, platformOption } from '../image-options.ts'
+import { openBaselines } from '../incremental-tools.ts'
 import { addMakeDeltaOptions, type MakeDeltaValues, makeDelta } from '../make-delta.ts'
 import { openContext } from '../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
@@ -22,7 +23,7 @@ export function defineDiff(program: Command, execute: Execute): void {
       'Writes a delta file: what the target needs beyond the baseline, so that tare apply rebuilds the target wherever ' +
         'the baseline is, with every digest the same. Each patch is proven by applying it before it is written.',
     )
-    .argument('<baseline>', 'image that the receiver has')
+    .argument('<baseline>', 'image, or inventory:FILE, that the receiver has')
     .argument('<target>', 'image that the receiver shall get')
     .argument(
       '<delta>',
@@ -47,6 +48,7 @@ export function defineDiff(program: Command, execute: Execute): void {
         ],
         ['On FAT sticks or discs, in pieces', 'tare diff --split 4GB oci:app:v1 oci:app:v2 app.tare'],
         ['Through a pipe', 'tare diff oci:app:v1 oci:app:v2 - | ssh host tare apply - oci:app:v1 oci:app:v2'],
+        ['Where v1 is out of reach: whole layers alone', 'tare diff inventory:site.json oci:app:v2 app.tare'],
         ['How large would it be?', 'tare diff --dry-run oci:app:v1 oci:app:v2 app.tare'],
       ]),
     )
@@ -58,7 +60,7 @@ export function defineDiff(program: Command, execute: Execute): void {
         const context = await openContext(run, values)
         await using resources = new AsyncDisposableStack()
         const opener = new ImageOpener(context, resources)
-        const baselines = await opener.openAll([baseline, ...(values.baseline ?? [])])
+        const baselines = await openBaselines([baseline, ...(values.baseline ?? [])], opener, run.logger)
         const pairs = [{ name: 'default', baselines, target: await opener.open(target), platforms }]
         return await makeDelta({ pairs, isBundle: false, output }, values, run, context, resources)
       }),

@@ -1,5 +1,6 @@
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { TareError } from '../../errors/index.ts'
+import type { ImagePlace } from '../../incremental/index.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
 import { collect } from '../option-values.ts'
 import { openContext } from '../open-context.ts'
@@ -11,6 +12,15 @@ interface InventoryOptionValues extends RegistryOptionValues {
   readonly output?: string
   readonly allTags?: boolean
   readonly registry?: readonly string[]
+  readonly allOf?: readonly ImagePlace[]
+}
+
+const PLACES: readonly ImagePlace[] = ['store', 'containerd', 'docker-daemon']
+
+function collectPlace(text: string, before: readonly ImagePlace[] = []): readonly ImagePlace[] {
+  const place = PLACES.find((each) => each === text)
+  if (place !== undefined) return [...before, place]
+  throw new InvalidArgumentError(`Allowed choices are ${PLACES.join(', ')}.`)
 }
 
 /** `tare inventory REF… -o FILE` */
@@ -30,6 +40,11 @@ export function defineInventory(program: Command, execute: Execute): void {
         collect,
       ),
     )
+    .addOption(
+      new Option('--all-of <place>', 'take every image of a place: store, containerd or docker-daemon (repeatable)')
+        .choices(PLACES)
+        .argParser(collectPlace),
+    )
   addRegistryOptions(command, [])
     .addHelpText('after', REFERENCE_HELP)
     .addHelpText(
@@ -38,14 +53,15 @@ export function defineInventory(program: Command, execute: Execute): void {
         ['Two images', 'tare inventory docker://mirror.example/app:v1 docker://mirror.example/db:v3 -o site.json'],
         ['All releases of an application', 'tare inventory --all-tags docker://mirror.example/app -o site.json'],
         ['Everything a registry has', 'tare inventory --registry mirror.example -o site.json'],
+        ['Everything containerd has', 'tare inventory --all-of containerd -o site.json'],
         ['Use it', 'tare incremental pull --base inventory:site.json docker://registry.example/app:v2 app.tar'],
       ]),
     )
     .action((references: readonly string[], values: InventoryOptionValues) =>
       execute(async (run) => {
-        const { allTags, output, registry = [] } = values
-        if (references.length + registry.length === 0) {
-          throw new TareError('INVALID_ARGUMENT', 'tare inventory wants an image, or --registry', {
+        const { allTags, output, registry = [], allOf = [] } = values
+        if (references.length + registry.length + allOf.length === 0) {
+          throw new TareError('INVALID_ARGUMENT', 'tare inventory wants an image, --registry or --all-of', {
             hint: 'Such as tare inventory docker://mirror.example/app:v1 -o site.json',
           })
         }
@@ -54,7 +70,7 @@ export function defineInventory(program: Command, execute: Execute): void {
             hint: 'Add -o FILE, or --output FILE for a file called text or json',
           })
         }
-        const [{ openImagesAt, openImagesOfRegistry, takeInventory, writeInventory }, { inventoryText }] =
+        const [{ listImagesOf, openImagesAt, openImagesOfRegistry, takeInventory, writeInventory }, { inventoryText }] =
           await Promise.all([import('../../incremental/index.ts'), import('../render/incremental-text.ts')])
         const context = await openContext(run, values)
         const { signal, logger, onProgress } = run
@@ -63,6 +79,7 @@ export function defineInventory(program: Command, execute: Execute): void {
         for (const host of registry) opened.push(resources.use(await openImagesOfRegistry(host, context)))
         for (const text of references) opened.push(resources.use(await openImagesAt(text, context, { allTags })))
         const inputs = opened.flatMap(({ images }) => images)
+        for (const place of allOf) inputs.push(...(await listImagesOf(place, context)))
         const inventory = await takeInventory(inputs, `tare ${tareVersion()}`, { signal, logger, onProgress })
         const fileBytes = await writeInventory(output, inventory)
         const report = { path: output, fileBytes, ...inventory }

@@ -8,13 +8,13 @@ import { parsePlatforms, platformOption } from '../image-options.ts'
 import { openContext } from '../open-context.ts'
 import {
   findImage,
-  fullName,
   labelOption,
   namespaceOption,
   openStore,
   parseLabels,
   type StoreOptionValues,
 } from '../open-store.ts'
+import { localName } from '../local-name.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
 import type { Execute } from '../run.ts'
 
@@ -99,22 +99,4 @@ export function definePull(program: Command, execute: Execute): void {
         return { kind: 'summary', report, text }
       }),
     )
-}
-
-async function localName(
-  name: string | undefined,
-  image: string,
-  reference: { readonly transport: string; readonly name?: unknown },
-): Promise<string> {
-  if (name !== undefined) return fullName(name)
-  switch (reference.transport) {
-    case 'docker':
-      return fullName(image.replace(/^docker:\/\//, ''))
-    case 'store':
-    case 'docker-daemon':
-      if (typeof reference.name === 'string' && reference.name !== '') return fullName(reference.name)
-  }
-  throw new TareError('INVALID_ARGUMENT', `${image} does not say what to call it in the store`, {
-    hint: 'Give a name after it',
-  })
 }

@@ -3,7 +3,6 @@ import { TareError } from '../../errors/index.ts'
 import type { VerifyProblem } from '../../image/index.ts'
 import type { VerifiedSignature } from '../../sign/index.ts'
 import { examples, REFERENCE_HELP } from '../help.ts'
-import { openIfIncremental } from '../incremental-tools.ts'
 import { openContext } from '../open-context.ts'
 import { openSubject } from '../open-deltas.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
@@ -47,13 +46,12 @@ export function defineVerify(program: Command, execute: Execute): void {
         await using resources = new AsyncDisposableStack()
         const verification = await wantedVerification(run, values)
         const context = await openContext(run, values)
-        const archive = verification === undefined ? await openIfIncremental(subject, context, resources) : undefined
-        if (archive !== undefined) {
+        const opened = await openSubject(subject, context, resources, verification)
+        if (opened.kind === 'incremental') {
           const { verifyIncremental } = await import('../../incremental/index.ts')
-          const found = await verifyIncremental(archive, options)
+          const found = await verifyIncremental(opened.archive, options)
           return resultOf({ kind: 'incremental', ...found }, archiveVerificationText(found))
         }
-        const opened = await openSubject(subject, context, resources, verification)
         const { signature } = opened
         if (opened.kind === 'image') {
           const found = await verifyImage(opened.source, options)

@@ -175,16 +175,18 @@ class ArchiveFiles {
     }
   }
 
-  async *#progress(id: string, totalBytes: number, source: ByteSource): ByteSource {
+  async *#progress(name: string, totalBytes: number, source: ByteSource): ByteSource {
     const { onProgress } = this.#options
+    const digest = name.replace(/^blobs\/([a-z0-9]+)\//, '$1:')
+    const [id, label] = isDigest(digest) ? [digest, 'blob'] : [name, 'file']
     let doneBytes = 0
-    onProgress?.({ kind: 'blob', id, label: 'file', doneBytes, totalBytes, state: 'started' })
+    onProgress?.({ kind: 'blob', id, label, doneBytes, totalBytes, state: 'started' })
     for await (const chunk of source) {
       doneBytes += chunk.length
       yield chunk
-      onProgress?.({ kind: 'blob', id, label: 'file', doneBytes, totalBytes, state: 'running' })
+      onProgress?.({ kind: 'blob', id, label, doneBytes, totalBytes, state: 'running' })
     }
-    onProgress?.({ kind: 'blob', id, label: 'file', doneBytes, totalBytes, state: 'done' })
+    onProgress?.({ kind: 'blob', id, label, doneBytes, totalBytes, state: 'done' })
   }
 }
 

@@ -23,7 +23,10 @@ export function defineImageExport(group: Command, execute: Execute): void {
       'Writes images into a tar that is an OCI layout and a docker archive in one: the same images make the same bytes. ' +
         'All members of an index are taken unless a platform is picked, which is then the one that docker load finds.',
     )
-    .argument('<file>', 'archive to write; an existing one is replaced when the new one is complete')
+    .argument(
+      '<file>',
+      'archive to write; an existing one is replaced when the new one is complete; - for standard output',
+    )
     .argument('<names...>', 'images of the store')
     .addOption(platformOption('take only these members of an index, the best for docker load'))
     .option('--all-platforms', 'take all members all the same')
@@ -34,11 +37,13 @@ export function defineImageExport(group: Command, execute: Execute): void {
       'after',
       examples([
         ['Two images', 'tare image export apps.tar app:v1 app:v2'],
+        ['Straight into an engine', 'tare image export --platform linux/amd64 - app:v1 | docker load'],
         ['One platform of an index', 'tare image export --platform linux/arm64 app.tar app:v2'],
       ]),
     )
     .action((file: string, names: readonly string[], values: ExportOptionValues) =>
       execute(async (run) => {
+        run.standard.claimOutput(file, true)
         const platforms = parsePlatforms(values.platform)
         const [{ exportArchive, exportTargets }, { orderedPlatforms }, { writeFileAtomically }] = await Promise.all([
           import('../../../image/index.ts'),
@@ -59,10 +64,12 @@ export function defineImageExport(group: Command, execute: Execute): void {
           skipDockerManifest: values.skipManifestJson,
           skipNonDistributable: values.skipNonDistributable,
         })
-        await writeFileAtomically(file, archive)
-        const report = { path: file, fileBytes: (await stat(file)).size, images: found }
+        const isPiped = file === '-'
+        await (isPiped ? run.standard.write(archive) : writeFileAtomically(file, archive))
+        const fileBytes = isPiped ? run.standard.writtenBytes : (await stat(file)).size
+        const report = { path: file, fileBytes, images: found }
         const text = formatFields([
-          ['wrote', file],
+          ['wrote', isPiped ? 'standard output' : file],
           ['images', String(found.length)],
           ['size', formatSize(report.fileBytes)],
         ])

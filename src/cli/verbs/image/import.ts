@@ -26,7 +26,7 @@ export function defineImageImport(group: Command, execute: Execute): void {
       'Takes in an OCI layout in a tar, or what docker save writes, wrapped in gzip or Zstandard or not. All images ' +
         'appear at once. Layers may be missing: tare image check tells.',
     )
-    .argument('<file>', 'archive')
+    .argument('<file>', 'archive; - for standard input')
     .option('--base-name <name>', 'repository for images that have a tag alone; others are left out')
     .option('--digests', 'make a further name for each image, by its digest')
     .option('--skip-digest-for-named', 'with --digests: for images without a name only')
@@ -39,6 +39,7 @@ export function defineImageImport(group: Command, execute: Execute): void {
       'after',
       examples([
         ['What docker save wrote', 'tare image import app.tar'],
+        ['From an engine of another machine', 'ssh site docker save app:v1 | tare image import -'],
         ['A layout whose images have tags alone', 'tare image import --base-name registry.example/app layout.tar'],
       ]),
     )
@@ -60,25 +61,31 @@ export function defineImageImport(group: Command, execute: Execute): void {
         const compression = values.compressBlobs === true ? await gzipCompression(run, resources) : undefined
         const { namespace } = resources.use(await openStore(run, values, true))
         const { signal, logger, onProgress } = run
-        const { index, images } = await image.importImages(namespace, readFileRange(file), {
-          signal,
-          logger,
-          onProgress,
-          compression,
-          labels,
-          indexName: values.indexName,
-          platform: platforms.length === 0 ? undefined : anyPlatform(...platforms),
-          translateReference:
-            baseName === undefined ? image.addReferencePrefix(prefix) : image.filterReferencePrefix(prefix),
-          digestReference: values.digests === true ? image.digestTranslator(prefix) : undefined,
-          skipDigestReference: values.skipDigestForNamed === true ? (name) => name !== '' : undefined,
-        })
+        const { index, images } = await image.importImages(
+          namespace,
+          file === '-' ? run.standard.read() : readFileRange(file),
+          {
+            signal,
+            logger,
+            onProgress,
+            compression,
+            labels,
+            indexName: values.indexName,
+            platform: platforms.length === 0 ? undefined : anyPlatform(...platforms),
+            translateReference:
+              baseName === undefined ? image.addReferencePrefix(prefix) : image.filterReferencePrefix(prefix),
+            digestReference: values.digests === true ? image.digestTranslator(prefix) : undefined,
+            skipDigestReference: values.skipDigestForNamed === true ? (name) => name !== '' : undefined,
+          },
+        )
         const report = {
           index: index.digest,
           images: images.map(({ name, target }) => ({ name, digest: target.digest })),
         }
         if (images.length === 0) {
-          logger.warn(`${file} names no image; without one its blobs go with the next collection. See --digests`)
+          logger.warn(
+            `${file === '-' ? 'the archive' : file} names no image; without one its blobs go with the next collection. See --digests`,
+          )
         }
         const text = formatTable(
           [{ title: 'name' }, { title: 'digest' }],

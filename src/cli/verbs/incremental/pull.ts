@@ -5,8 +5,8 @@ import type { PullOptions } from '../../../incremental/index.ts'
 import { cacheDirectory } from '../../cache-directory.ts'
 import { startCodecs } from '../../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../../help.ts'
-import { platformOption } from '../../image-options.ts'
-import { archivePath, openBases, openFinals, parseSelection } from '../../incremental-tools.ts'
+import { platformOption, splitOption } from '../../image-options.ts'
+import { archivePath, openBases, openFinals, parseSelection, warnOfInventories } from '../../incremental-tools.ts'
 import { collect } from '../../option-values.ts'
 import { openContext } from '../../open-context.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../../registry-options.ts'
@@ -21,6 +21,7 @@ interface PullOptionValues extends RegistryOptionValues {
   readonly referrers: NonNullable<PullOptions['referrers']>
   readonly resume?: boolean
   readonly patch?: boolean
+  readonly split?: number
 }
 
 /** `tare incremental pull [--base REF]… FINAL… ARCHIVE` */
@@ -57,6 +58,7 @@ export function defineIncrementalPull(group: Command, execute: Execute): void {
     )
     .option('--patch', 'write a delta, with patches in place of layers, for tare apply')
     .option('--resume', 'leave what an interrupted pull has, and go on from it the next time')
+    .addOption(splitOption())
   addRegistryOptions(command, ['base', 'final'])
     .addHelpText('after', REFERENCE_HELP)
     .addHelpText(
@@ -86,6 +88,7 @@ export function defineIncrementalPull(group: Command, execute: Execute): void {
             hint: 'The last argument is the file to write: tare incremental pull --base V1 V2 FILE',
           })
         }
+        run.standard.claimOutput(output, true)
         return values.patch === true ? pullPatches(run, finals, output, values) : pull(run, finals, output, values)
       }),
     )
@@ -107,7 +110,8 @@ async function pull(
   const { signal, logger, onProgress, settings, host } = run
   await using resources = new AsyncDisposableStack()
   const bases = await openBases(values.base ?? [], await openContext(run, values, 'base'), resources)
-  const images = await openFinals(finals, await openContext(run, values, 'final'), resources)
+  const context = await openContext(run, values, 'final')
+  const images = await openFinals(finals, context, resources)
   const needsKernels = values.match === 'diffid' || values.convert !== undefined
   const report = await pullIncremental(bases, images, path, {
     selection,
@@ -115,6 +119,8 @@ async function pull(
     convert: values.convert,
     referrers: values.referrers,
     resume: values.resume,
+    volumeBytes: values.split,
+    standardOutput: context.standardOutput,
     kernels: needsKernels ? resources.use(await startCodecs(run)) : undefined,
     recipes: new RecipeCache(join(cacheDirectory(host), 'recipes')),
     workdir: settings.workdir,
@@ -143,21 +149,18 @@ async function pullPatches(
   const path = await archivePath(output)
   await using resources = new AsyncDisposableStack()
   const baselines = await openBases(values.base ?? [], await openContext(run, values, 'base'), resources)
-  const inventory = baselines.find((baseline) => baseline.holdsLayers === false)
-  if (inventory !== undefined) {
-    throw new TareError(
-      'INVALID_ARGUMENT',
-      `${inventory.reference} is of an inventory, which holds no layers to patch`,
-      {
-        hint: 'Name base images whose layers can be read, or leave --patch out to carry whole layers',
-      },
-    )
+  if (baselines.length > 0 && baselines.every((baseline) => baseline.holdsLayers === false)) {
+    throw new TareError('INVALID_ARGUMENT', 'an inventory holds no layers to patch', {
+      hint: 'Name base images whose layers can be read as well, or leave --patch out to carry whole layers',
+    })
   }
+  warnOfInventories(baselines, run.logger)
   const context = await openContext(run, values, 'final')
   const images = await openFinals(finals, context, resources)
   const pairs = images.map(({ source, name }) => ({ name: memberName(name), baselines, target: source, platforms }))
   const job = { pairs, isBundle: pairs.length > 1, output: { transport: 'oci-archive', path } } as const
-  return await makeDelta(job, {}, run, context, resources)
+  const splitting = values.split === undefined ? {} : { split: values.split }
+  return await makeDelta(job, splitting, run, context, resources)
 }
 
 /** The name of an image in a bundle: what it is called, with characters that such names may have. */

@@ -1,14 +1,7 @@
 import type { Command } from 'commander'
 import { startCodecs } from '../../delta-tools.ts'
 import { examples, REFERENCE_HELP } from '../../help.ts'
-import {
-  archiveReference,
-  checkDeltaOptions,
-  openIfDelta,
-  openMappings,
-  parseMap,
-  parseSelection,
-} from '../../incremental-tools.ts'
+import { checkDeltaOptions, openMappings, openPushable, parseMap, parseSelection } from '../../incremental-tools.ts'
 import { openContext } from '../../open-context.ts'
 import { addRegistryOptions } from '../../registry-options.ts'
 import type { Execute, Run, VerbResult } from '../../run.ts'
@@ -60,7 +53,7 @@ async function push(
 ): Promise<VerbResult> {
   const selection = parseSelection(values)
   const map = parseMap(values.map)
-  const [{ IncrementalArchive, pushDeltas, pushIncremental }, { pushText }, { unbundleText }] = await Promise.all([
+  const [{ pushDeltas, pushIncremental }, { pushText }, { unbundleText }] = await Promise.all([
     import('../../../incremental/index.ts'),
     import('../../render/incremental-text.ts'),
     import('../../render/unbundle-text.ts'),
@@ -69,20 +62,18 @@ async function push(
   const options = { mountFrom: values.mountFrom, concurrency: settings.jobs, signal, logger, onProgress }
   const context = await openContext(run, values)
   await using resources = new AsyncDisposableStack()
-  const reference = await archiveReference(text, context)
-  const deltas = await openIfDelta(text, context, resources)
-  if (deltas !== undefined) {
+  const opened = await openPushable(text, values.overlay, context, resources)
+  if (opened.kind === 'delta') {
     checkDeltaOptions(values)
-    const mappings = await openMappings(deltas.images, { destination, map }, context, resources)
+    const mappings = await openMappings(opened.images, { destination, map }, context, resources)
     const targets = mappings.map(({ image, destination: target }) => ({ delta: image.delta, destination: target }))
     const { workdir, memoryBytes } = settings
     const kernels = resources.use(await startCodecs(run))
-    const report = await pushDeltas(deltas.set, targets, { ...options, kernels, workdir, memoryBytes })
+    const report = await pushDeltas(opened.set, targets, { ...options, kernels, workdir, memoryBytes })
     const failure = report.images.find((image) => image.error !== undefined)?.error
     return { kind: 'summary', report, text: unbundleText(report), failure }
   }
-  const overlays = await Promise.all((values.overlay ?? []).map((each) => archiveReference(each, context)))
-  const archive = resources.use(await IncrementalArchive.open(reference, { ...context, overlays }))
+  const { archive } = opened
   const mappings = await openMappings(archive.images, { destination, map }, context, resources)
   const kernels = archive.recipes.size === 0 ? undefined : resources.use(await startCodecs(run))
   const report = await pushIncremental(archive, mappings, { ...options, selection, kernels })

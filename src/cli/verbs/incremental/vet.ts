@@ -2,11 +2,10 @@ import { type Command, Option } from 'commander'
 import { TareError } from '../../../errors/index.ts'
 import { examples, REFERENCE_HELP } from '../../help.ts'
 import {
-  archiveReference,
   checkDeltaOptions,
-  openIfDelta,
   openInventory,
   openMappings,
+  openPushable,
   parseMap,
   parseSelection,
 } from '../../incremental-tools.ts'
@@ -63,28 +62,28 @@ async function vet(
       hint: 'An inventory stands for the place where it was taken',
     })
   }
-  const [{ IncrementalArchive, vetAgainstInventory, vetDeltas, vetIncremental }, { vetDeltasText, vetText }] =
-    await Promise.all([import('../../../incremental/index.ts'), import('../../render/incremental-text.ts')])
+  const [incremental, { vetDeltasText, vetText }] = await Promise.all([
+    import('../../../incremental/index.ts'),
+    import('../../render/incremental-text.ts'),
+  ])
+  const { vetAgainstInventory, vetDeltas, vetDeltasAgainstInventory, vetIncremental } = incremental
   const { signal, logger, onProgress, settings } = run
   const options = { mountFrom: values.mountFrom, concurrency: settings.jobs, signal, logger, onProgress }
   const context = await openContext(run, values)
   await using resources = new AsyncDisposableStack()
-  const reference = await archiveReference(text, context)
-  const deltas = await openIfDelta(text, context, resources)
-  if (deltas !== undefined) {
+  const opened = await openPushable(text, values.overlay, context, resources)
+  if (opened.kind === 'delta') {
     checkDeltaOptions(values)
     if (values.against !== undefined) {
-      throw new TareError('INVALID_ARGUMENT', 'a delta is not vetted against an inventory', {
-        hint: 'Its patches need the layers themselves: give the registry that has them',
-      })
+      const found = vetDeltasAgainstInventory(opened.set, await openInventory(values.against), values.against)
+      return { kind: 'answer', report: found, text: vetDeltasText(found) }
     }
-    const mappings = await openMappings(deltas.images, { destination, map }, context, resources)
+    const mappings = await openMappings(opened.images, { destination, map }, context, resources)
     const targets = mappings.map(({ image, destination: target }) => ({ delta: image.delta, destination: target }))
-    const report = await vetDeltas(deltas.set, targets, options)
+    const report = await vetDeltas(opened.set, targets, options)
     return { kind: 'answer', report, text: vetDeltasText(report) }
   }
-  const overlays = await Promise.all((values.overlay ?? []).map((each) => archiveReference(each, context)))
-  const archive = resources.use(await IncrementalArchive.open(reference, { ...context, overlays }))
+  const { archive } = opened
   if (values.against !== undefined) {
     const inventory = await openInventory(values.against)
     const report = await vetAgainstInventory(archive, inventory, values.against, { selection, signal, logger })
