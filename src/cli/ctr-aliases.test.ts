@@ -10,7 +10,8 @@ async function parsed(...argv: readonly string[]): Promise<Readonly<Record<strin
   const program = await createProgram(async () => {}, { out() {}, err() {}, note() {} })
   await program.parseAsync([...ctrWords(argv)], { from: 'user' })
   const verb = leavesOf(program).find((leaf: Command) => leaf.args.length > 0)
-  return { ...program.opts(), ...verb?.opts() }
+  const values: Readonly<Record<string, unknown>> = { ...program.opts(), ...verb?.opts() }
+  return values
 }
 
 suite('addCtrAliases()', () => {
