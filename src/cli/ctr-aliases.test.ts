@@ -10,8 +10,9 @@ async function parsed(...argv: readonly string[]): Promise<Readonly<Record<strin
   const program = await createProgram(async () => {}, { out() {}, err() {}, note() {} })
   await program.parseAsync([...ctrWords(argv)], { from: 'user' })
   const verb = leavesOf(program).find((leaf: Command) => leaf.args.length > 0)
-  const values: Readonly<Record<string, unknown>> = { ...program.opts(), ...verb?.opts() }
-  return values
+  const values: Readonly<Record<string, unknown>> = program.opts()
+  const own: Readonly<Record<string, unknown>> | undefined = verb?.opts()
+  return { ...values, ...own }
 }
 
 suite('addCtrAliases()', () => {
