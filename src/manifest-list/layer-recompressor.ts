@@ -1,7 +1,14 @@
 import { CopyError, TareError } from '../errors/index.ts'
 import { decompress, zstd } from '../compress/index.ts'
-import type { TreeBlob } from '../image/index.ts'
-import { type Descriptor, type Digest, isForeignLayerType, MEDIA_TYPE, statedCompression } from '../oci/index.ts'
+import { type TreeBlob, withCompression } from '../image/index.ts'
+import {
+  type Descriptor,
+  type Digest,
+  isDockerType,
+  isForeignLayerType,
+  MEDIA_TYPE,
+  statedCompression,
+} from '../oci/index.ts'
 import {
   type ByteSource,
   counted,
@@ -41,7 +48,7 @@ export class LayerRecompressor implements AsyncDisposable {
   /**
    * The layer in another compression, with a media type of its own family; the same one where it is that already.
    *
-   * @throws {TareError} `CANNOT_CONVERT` for Docker's types and zstd, which do not go together
+   * @throws {TareError} `CANNOT_CONVERT` for Docker's types and zstd, which do not go together, and for encrypted layers
    */
   recompress(layer: TreeBlob, to: RecompressOptions, options: OperationOptions): Promise<Descriptor> {
     const { descriptor } = layer
@@ -123,13 +130,11 @@ async function startInlineKernels(): Promise<KernelRunner> {
   return createInlineRunner()
 }
 
+/** Docker's own type for zstd is read by few, so none is written. */
 function layerType({ mediaType, digest }: Descriptor, to: LayerCompression): string {
-  const isDocker = mediaType.startsWith('application/vnd.docker.')
-  if (isDocker && to === 'zstd') {
-    throw new TareError('CANNOT_CONVERT', `layer ${digest} has a Docker type, which has no zstd`, {
-      hint: 'Push it in the OCI format',
-    })
-  }
-  if (isDocker) return MEDIA_TYPE.DOCKER_LAYER_GZIP
-  return to === 'zstd' ? MEDIA_TYPE.OCI_LAYER_ZSTD : MEDIA_TYPE.OCI_LAYER_GZIP
+  const type = withCompression(mediaType, to)
+  if (type !== undefined && type !== MEDIA_TYPE.DOCKER_LAYER_ZSTD) return type
+  throw new TareError('CANNOT_CONVERT', `layer ${digest} is ${mediaType}, which there is not in ${to}`, {
+    hint: isDockerType(mediaType) ? 'Push it in the OCI format' : 'Push it as it is',
+  })
 }
