@@ -7,7 +7,7 @@ import { createProgram } from './program.ts'
 
 /** Parses a command line without running anything. @returns the values of the verb and of the program */
 async function parsed(...argv: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
-  const program = createProgram(async () => {}, { out() {}, err() {}, note() {} })
+  const program = await createProgram(async () => {}, { out() {}, err() {}, note() {} })
   await program.parseAsync([...ctrWords(argv)], { from: 'user' })
   const verb = leavesOf(program).find((leaf: Command) => leaf.args.length > 0)
   return new Map(Object.entries(verb?.optsWithGlobals() ?? {}))

@@ -224,7 +224,10 @@ function checkDestination(tree: ImageTree, destination: ImageDestination): void 
 function hintFor(targets: readonly PushTarget[]): string {
   const bases = [...new Set(targets.flatMap(({ image }) => image.bases.map(({ name, digest }) => name || digest)))]
   const which = bases.length === 0 ? 'the images the archive was pulled against' : bases.join(', ')
-  return `The target has to have the layers of ${which}; where another repository of its registry has them, name it to mount from`
+  const inRegistry = targets.some(({ destination }) => destination.repository !== undefined)
+  return inRegistry
+    ? `The target has to have the layers of ${which}; where another repository of its registry has them, name it to mount from`
+    : `The target has to have the layers of ${which}; tare apply ARCHIVE BASE TARGET takes them from an image elsewhere`
 }
 
 /** What there is to push, once nothing is missing. */

@@ -499,6 +499,47 @@ suite('tare incremental', () => {
     assert.deepEqual(await readdir(directory.path), ['app.tar'])
   })
 
+  test('bad input ends with the exit code of its kind, and leaves neither file nor tag', async () => {
+    await using directory = await temporaryDirectory()
+    await using registry = await recordingRegistry(ALICE)
+    await writeImage(registry.at('app:v1'), { layers: [layer('a')], ...gzip }, registry.context)
+    const final = `oci:${directory.join('final')}:v2`
+    await writeImage(final, { layers: [layer('a', 20_000)] })
+    const [whole, cut, other] = [directory.join('whole.tar'), directory.join('cut.tar'), directory.join('other.tar')]
+    assert.equal((await tare('incremental', 'pull', final, whole)).code, 0)
+    await writeFile(cut, (await readFile(whole)).subarray(0, 12_000))
+    await writeFile(other, 'no archive of anybody')
+    const before = (await readdir(directory.path)).toSorted()
+    const path = directory.join('out.tar')
+    const pull = ['incremental', 'pull', '--tls-verify=false', '--retry-times=0']
+    const target = ['--tls-verify=false', '--creds', 'alice:secret-a', registry.at('app:v2')]
+    for (const [args, code, error, side] of [
+      [[...pull, '--base', 'docker://127.0.0.1:1/none:v1', final, path], 3, 'NETWORK', 'baseline'],
+      [
+        [...pull, '--base-creds', 'alice:wrong', '--base', registry.at('app:v1'), final, path],
+        3,
+        'AUTH_REQUIRED',
+        'baseline',
+      ],
+      [
+        [...pull, '--final-creds', 'alice:wrong', '--base', final, registry.at('app:v1'), path],
+        3,
+        'AUTH_REQUIRED',
+        'source',
+      ],
+      [[...pull, '--platform', 'linux/s390x', final, path], 2, 'NO_MATCHING_PLATFORM', undefined],
+      [['incremental', 'vet', cut, ...target], 4, 'FILE_INCOMPLETE', undefined],
+      [['incremental', 'push', cut, ...target], 4, 'FILE_INCOMPLETE', undefined],
+      [['incremental', 'push', other, ...target], 4, 'INVALID_ARCHIVE', undefined],
+    ] as const) {
+      const ended = await tare(...args, '--json')
+      const { code: found, side: where } = errorIn(ended)
+      assert.deepEqual([ended.code, found, where], [code, error, side], args.join(' '))
+    }
+    assert.deepEqual((await readdir(directory.path)).toSorted(), before)
+    assert.equal(await digestAt(registry, 'app:v2'), undefined)
+  })
+
   test('refuses what makes no sense with exit code 2', async () => {
     await using directory = await temporaryDirectory()
     const image = `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`

@@ -8,6 +8,7 @@ import {
   fetchManifests,
   hostPlatform,
   Incremental,
+  type IncrementalOptions,
   MissingLayersError,
   processList,
   RemoveOnClose,
@@ -75,6 +76,36 @@ suite('Incremental', () => {
     assert.equal(report.images[0]?.manifestCount, 3)
     await using source = await openSource(target.at('app:v2'), target.context)
     assert.equal((await source.resolve()).descriptor.mediaType, MEDIA_TYPE.OCI_INDEX)
+  })
+
+  test('a side with a record uses it alone, one without asks what finds credentials', async () => {
+    await using directory = await temporaryDirectory()
+    await using base = await published(ALICE)
+    await using final = await published(BOB)
+    const asked = new Set<string>()
+    const options: IncrementalOptions = {
+      temporaryDirectory: directory.path,
+      allArchitectures: true,
+      registry: {
+        tlsVerify: false,
+        credentials: async ({ registry }) => {
+          asked.add(registry)
+          return { kind: 'basic', ...BOB }
+        },
+      },
+    }
+    const [v1, v2] = [`${base.address}/app:v1`, `${final.address}/app:v2`]
+    await using archive = await new Incremental({ ...options, authentications: { base: ALICE } }).pull(v1, v2)
+    assert.ok((await archive.size()) > 0)
+    assert.deepEqual([...asked], [final.address])
+    asked.clear()
+    // One that is empty is one all the same.
+    const nobody = new Incremental({
+      ...options,
+      authentications: { base: ALICE, final: { username: '', password: '' } },
+    })
+    await assert.rejects(nobody.pull(v1, v2), { code: 'AUTH_REQUIRED', side: 'source' })
+    assert.equal(asked.size, 0)
   })
 
   test('takes the instance for the running system by default, and fails where there is none', async () => {

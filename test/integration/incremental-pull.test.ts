@@ -10,12 +10,12 @@ import {
   pullIncremental,
   type PullReport,
 } from '../../src/incremental/index.ts'
-import { type Digest, MEDIA_TYPE, parsePlatform } from '../../src/oci/index.ts'
+import { type Descriptor, type Digest, MEDIA_TYPE, parsePlatform } from '../../src/oci/index.ts'
 import { digestOf } from '../../src/stream/index.ts'
 import { indexTarFile } from '../../src/tar/index.ts'
 import { LayoutImages, openDestination, openSource, type OpenContext } from '../../src/transport/index.ts'
 import { createInlineRunner } from '../../src/workers/index.ts'
-import { fixture, sharedFixture } from '../support/fixtures.ts'
+import { fixture } from '../support/fixtures.ts'
 import { buildImage, tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
 import { copyTo, putBlob, putIndex, putManifest } from '../support/incremental-images.ts'
 import { recordingRegistry } from '../support/recording-registry.ts'
@@ -26,7 +26,6 @@ const AMD64 = parsePlatform('linux/amd64')
 const ARM64 = parsePlatform('linux/arm64')
 const S390X = parsePlatform('linux/s390x')
 const gzip = { compression: 'gzip' } as const
-const BUILDKIT = sharedFixture('images/app-buildkit-v2.oci.tar')
 
 /** Pulls between references, with what they take to get in. */
 async function pull(
@@ -308,12 +307,54 @@ suite('pullIncremental()', () => {
     assert.ok(!(await blobsOf(path)).includes(foreign.digest))
   })
 
-  test('carries attestations with their image', { skip: BUILDKIT.skip }, async () => {
+  test('carries attestations with their image, unless base has them, and never alone for a system', async () => {
     await using directory = await temporaryDirectory()
-    const report = await pull([], [`oci-archive:${BUILDKIT.path}`], directory.join('out.tar'), {})
-    const types = report.images[0]?.blobs.map((blob) => blob.mediaType) ?? []
-    assert.ok(types.includes('application/vnd.in-toto+json'))
-    assert.deepEqual(report.images[0]?.platforms, ['linux/amd64'])
+    await using registry = await recordingRegistry()
+    const { context } = registry
+    const image = (await writeImage(registry.at('app:image'), { layers: [layer('a')], ...gzip }, context)).descriptor
+    const statement = Buffer.from('{"predicateType":"https://slsa.dev/provenance/v0.2"}')
+    const types = { layer: 'application/vnd.in-toto+json', config: MEDIA_TYPE.OCI_CONFIG }
+    const unknown = { os: 'unknown', architecture: 'unknown' }
+    const rootfs = { type: 'layers', diff_ids: [digestOf(statement)] }
+    const config = Buffer.from(JSON.stringify({ ...unknown, config: {}, rootfs }))
+    for (const blob of [statement, config]) await putBlob(registry, 'app', blob)
+    const listed = (mediaType: string, bytes: Uint8Array): Descriptor => ({
+      mediaType,
+      digest: digestOf(bytes),
+      size: bytes.length,
+    })
+    const mediaType = MEDIA_TYPE.OCI_MANIFEST
+    const attestation = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType,
+        config: listed(types.config, config),
+        layers: [listed(types.layer, statement)],
+      }),
+    )
+    await putManifest(registry, 'app', 'attestation', mediaType, attestation)
+    const annotations = {
+      'vnd.docker.reference.type': 'attestation-manifest',
+      'vnd.docker.reference.digest': image.digest,
+    }
+    const manifests = [
+      { ...image, platform: AMD64 },
+      { ...listed(mediaType, attestation), platform: unknown, annotations },
+    ]
+    const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPE.OCI_INDEX, manifests }))
+    await putManifest(registry, 'app', 'v1', MEDIA_TYPE.OCI_INDEX, index)
+    const path = directory.join('out.tar')
+    const whole = await pull([], [registry.at('app:v1')], path, context)
+    assert.deepEqual(
+      whole.images[0]?.blobs.map((blob) => blob.mediaType),
+      [MEDIA_TYPE.OCI_CONFIG, MEDIA_TYPE.OCI_LAYER_GZIP, MEDIA_TYPE.OCI_CONFIG, types.layer],
+    )
+    assert.deepEqual([whole.images[0]?.digest, whole.images[0]?.platforms], [digestOf(index), ['linux/amd64']])
+    const again = await pull([registry.at('app:v1')], [registry.at('app:v1')], path, context)
+    assert.deepEqual(outcomes(again), ['carried', 'omitted', 'carried', 'omitted'])
+    const system = { kind: 'system', platform: AMD64 } as const
+    const alone = await pull([], [registry.at('app:v1')], path, context, { selection: system })
+    assert.deepEqual(outcomes(alone), ['carried', 'carried'])
   })
 
   test('takes nested indexes whole', async () => {
@@ -353,6 +394,31 @@ suite('pullIncremental()', () => {
       await using source = await openSource(`oci-archive:${path}:${name}`)
       assert.equal((await source.resolve()).descriptor.digest, entry.digest)
     }
+  })
+
+  test('puts a hundred images into one archive, and fetches every blob once', async () => {
+    await using directory = await temporaryDirectory()
+    await using registry = await recordingRegistry()
+    const { context } = registry
+    const names = Array.from({ length: 100 }, (_, at) => `team/app-${at}:v1`)
+    await Promise.all(
+      names.map((name) =>
+        writeImage(
+          registry.at(name),
+          { layers: [layer('shared'), layer('and this'), layer(name, 64)], ...gzip },
+          context,
+        ),
+      ),
+    )
+    registry.forget()
+    const path = directory.join('out.tar')
+    const finals = names.map((name) => registry.at(name))
+    const report = await pull([], finals, path, context)
+    const fetched = registry.requests.flatMap(({ line }) => /^GET .*\/blobs\/(sha256:[0-9a-f]+)/.exec(line)?.[1] ?? [])
+    const listed = new Set(report.images.flatMap(({ blobs }) => blobs.map(({ digest }) => digest)))
+    assert.deepEqual([listed.size, fetched.length, new Set(fetched).size], [202, 202, 202])
+    assert.deepEqual(fetched.toSorted(), [...listed].toSorted())
+    assert.equal((await blobsOf(path)).length, 202 + 100)
   })
 
   test('refuses two different images of one name', async () => {

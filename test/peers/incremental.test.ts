@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
 import { suite, test } from 'node:test'
-import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import {
   type FinalInput,
   IncrementalArchive,
@@ -21,14 +19,17 @@ import { readImageTree } from '../../src/image/index.ts'
 import { digestOf } from '../../src/stream/index.ts'
 import { openDestination, openSource } from '../../src/transport/index.ts'
 import { createInlineRunner } from '../../src/workers/index.ts'
+import { runInProcess } from '../support/command-line.ts'
 import { startContainerd } from '../support/containerd.ts'
 import { type DebianRegistry, startDebianRegistry } from '../support/debian-registry.ts'
+import { NEEDS_ROOT, runContainerd, runDockerd, runPodman } from '../support/engine-daemons.ts'
 import { fixture } from '../support/fixtures.ts'
 import { tarOf, writeImage } from '../support/image-builder.ts'
 import { copyTo, PLAIN_HTTP } from '../support/incremental-images.ts'
 import { runPeer, skipWithout } from '../support/peers.ts'
 import { openPodmanStore } from '../support/podman.ts'
-import { errorIn, resultIn, runTare } from '../support/run-tare.ts'
+import { type Ended, errorIn, resultIn } from '../support/run-tare.ts'
+import { SCRATCH_CACHE, SCRATCH_ENVIRONMENT } from '../support/scratch-cache.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 const DOCKER_V1 = `oci-archive:${fixture('images/app-docker-v1.oci.tar')}`
@@ -72,11 +73,21 @@ async function pull(
   return await pullIncremental(sources, inputs, path, options)
 }
 
+function tare(...args: readonly string[]): Promise<Ended> {
+  return runInProcess({ env: SCRATCH_ENVIRONMENT, homeDirectory: SCRATCH_CACHE }, ...args)
+}
+
 async function rawDigest(reference: string, ...args: readonly string[]): Promise<string> {
   return digestOf(Buffer.from((await runPeer('skopeo', ['inspect', '--raw', ...args, reference])).stdout))
 }
 
 const REGISTRIES = skipWithout('docker-registry', 'htpasswd', 'skopeo')
+
+test('example:incremental finds everything as it should be', { skip: REGISTRIES }, async () => {
+  const example = fileURLToPath(new URL('../../examples/incremental.ts', import.meta.url))
+  const { stdout } = await runPeer(process.execPath, [example])
+  assert.match(stdout, /app:v2 made again +sha256:[0-9a-f]{64} +yes\n$/)
+})
 
 suite('Debian’s registries', { skip: REGISTRIES }, () => {
   /** v1 at the one, v2 at the other. */
@@ -92,7 +103,7 @@ suite('Debian’s registries', { skip: REGISTRIES }, () => {
     await using two = await startDebianRegistry({ user: BOB })
     const digest = await published(one, two)
     const path = directory.join('app.tar')
-    const pulled = await runTare([
+    const pulled = await tare(
       'incremental',
       'pull',
       '--json',
@@ -105,15 +116,15 @@ suite('Debian’s registries', { skip: REGISTRIES }, () => {
       `docker://${one.address}/apps/app:v1`,
       `docker://${two.address}/build/app:v2`,
       path,
-    ])
+    )
     assert.equal(pulled.code, 0, pulled.stdout)
     assert.ok(Number(resultIn(pulled)['omittedBytes']) > 0)
     const mirror = `docker://${one.address}/mirror/app:v2`
     const target = ['--json', '--tls-verify=false', '--creds', creds(ALICE), path, mirror]
-    const vetted = await runTare(['incremental', 'vet', ...target])
+    const vetted = await tare('incremental', 'vet', ...target)
     assert.equal(vetted.code, 0, vetted.stdout)
     await assert.rejects(rawDigest(mirror, '--tls-verify=false', '--creds', creds(ALICE)))
-    const pushed = await runTare(['incremental', 'push', ...target])
+    const pushed = await tare('incremental', 'push', ...target)
     assert.equal(pushed.code, 0, pushed.stdout)
     assert.deepEqual(
       [resultIn(pushed)['savedBytes'], resultIn(pushed)['writtenBytes']],
@@ -131,7 +142,7 @@ suite('Debian’s registries', { skip: REGISTRIES }, () => {
       mirror,
       `dir:${directory.join('copy')}`,
     ])
-    const swapped = await runTare([
+    const swapped = await tare(
       'incremental',
       'pull',
       '--json',
@@ -144,7 +155,7 @@ suite('Debian’s registries', { skip: REGISTRIES }, () => {
       `docker://${one.address}/apps/app:v1`,
       `docker://${two.address}/build/app:v2`,
       path,
-    ])
+    )
     assert.deepEqual([swapped.code, errorIn(swapped)['side']], [3, 'baseline'])
   })
 
@@ -155,7 +166,7 @@ suite('Debian’s registries', { skip: REGISTRIES }, () => {
     const { digest } = await copyTo(MULTI, at('source:v2'))
     const path = directory.join('multi.tar')
     await pull([], { app: at('source:v2') }, path)
-    const pushed = await runTare(['incremental', 'push', '--tls-verify=false', path, at('target:v2')])
+    const pushed = await tare('incremental', 'push', '--tls-verify=false', path, at('target:v2'))
     assert.equal(pushed.code, 0, pushed.stderr)
     assert.equal(await rawDigest(at('target:v2'), '--tls-verify=false'), digest)
     const copied = directory.join('copy')
@@ -354,9 +365,9 @@ suite('podman', { skip: skipWithout('podman') }, () => {
 
   test('tells an inventory of all its images through its service', async () => {
     await using directory = await temporaryDirectory()
-    await using service = await startService(directory)
+    await using service = await runPodman()
     await service.podman('load', '-q', '-i', fixture('images/app-docker-v1.oci.tar'))
-    const context = { docker: { host: `unix://${service.socket}` }, workdir: directory.path }
+    const context = { docker: { host: service.host }, workdir: directory.path }
     const { images } = await takeInventory(await listImagesOf('docker-daemon', context), 'test')
     await using source = await openSource(DOCKER_V1)
     const { root } = await readImageTree(source)
@@ -368,36 +379,25 @@ suite('podman', { skip: skipWithout('podman') }, () => {
   })
 })
 
-interface PodmanService extends AsyncDisposable {
-  readonly socket: string
-  podman(...args: readonly string[]): Promise<unknown>
-}
-
-async function startService(directory: TemporaryDirectory): Promise<PodmanService> {
-  const socket = directory.join('podman.sock')
-  const roots = ['--root', directory.join('root'), '--runroot', directory.join('run'), '--storage-driver', 'vfs']
-  const child = spawn('podman', [...roots, 'system', 'service', '--time', '0', `unix://${socket}`], { stdio: 'ignore' })
-  for (
-    let tries = 100;
-    !(await stat(socket).then(
-      () => true,
-      () => false,
-    ));
-    tries--
-  ) {
-    if (tries === 0 || child.exitCode !== null) throw new Error('podman’s service did not start')
-    await wait(100)
-  }
-  return {
-    socket,
-    podman: (...args) => runPeer('podman', [...roots, ...args]),
-    async [Symbol.asyncDispose]() {
-      const exited = once(child, 'exit')
-      child.kill('SIGKILL')
-      await exited
-    },
-  }
-}
+suite('docker', { skip: NEEDS_ROOT || skipWithout('dockerd', 'docker') }, () => {
+  test('tells an inventory by diffIDs, which leaves its layers out and vets what does', async () => {
+    await using directory = await temporaryDirectory()
+    await using engine = await runDockerd()
+    const host = ['--docker-host', engine.host]
+    const loaded = await tare('copy', DOCKER_V1, 'docker-daemon:example.com/app:v1', ...host)
+    assert.equal(loaded.code, 0, loaded.stderr)
+    const [file, path] = [directory.join('site.json'), directory.join('app.tar')]
+    const taken = await tare('inventory', '--all-of', 'docker-daemon', ...host, '-o', file)
+    assert.equal(taken.code, 0, taken.stderr)
+    const pulled = await tare('incremental', 'pull', '--json', '--match', 'diffid', '--base', file, DOCKER_V1, path)
+    assert.equal(pulled.code, 0, pulled.stdout)
+    assert.ok(Number(resultIn(pulled)['fileBytes']) < 20_000)
+    assert.equal((await tare('incremental', 'vet', path, '--against', file)).code, 0)
+    const applied = ['apply', path, 'docker-daemon:example.com/app:v1', `dir:${directory.join('out')}`, ...host]
+    assert.equal((await tare(...applied)).code, 0)
+    assert.equal(await rawDigest(`dir:${directory.join('out')}`), await rawDigest(DOCKER_V1))
+  })
+})
 
 suite('containerd', { skip: skipWithout('containerd', 'ctr') }, () => {
   test('imports several images by their names; one without its base’s layers is incomplete until it has the base', async () => {
@@ -422,7 +422,7 @@ suite('containerd', { skip: skipWithout('containerd', 'ctr') }, () => {
     const [full, path] = [directory.join('two.tar'), directory.join('app.tar')]
     await twoImages(directory, full)
     await partial(directory, path)
-    await using containerd = await startContainerd()
+    await using containerd = await runContainerd()
     await containerd.ctr('images', 'import', '--no-unpack', path)
     const context = { containerd: { address: containerd.address } }
     const { images } = await takeInventory(await listImagesOf('containerd', context), 'test')

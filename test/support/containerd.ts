@@ -7,8 +7,6 @@ import { temporaryDirectory } from './temporary-directory.ts'
 
 /** A containerd over a directory of its own; dispose to end it. */
 export interface Containerd extends AsyncDisposable {
-  /** Its socket. */
-  readonly address: string
   /** Runs `ctr` on it and gives what it printed. */
   ctr(...args: readonly string[]): Promise<string>
 }
@@ -45,5 +43,5 @@ address = "${address}"
     }
   }
   const owned = stack.move()
-  return { address, ctr, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  return { ctr, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }

@@ -16,7 +16,7 @@ export function defineGc(program: Command, execute: Execute): void {
     .command('gc')
     .summary('free what no image of the local store needs')
     .description(
-      'Removes blobs that no image, lease or label keeps, leases that have ended and writes that were given up, in all ' +
+      'Removes blobs that no image, list, lease or label keeps, leases that have ended and writes that were given up, in all ' +
         'namespaces of the store. Nobody is held up meanwhile.',
     )
     .option('--dry-run', 'say what would go and remove nothing; with --quiet the digests alone')

@@ -7,6 +7,7 @@ import {
   type Digest,
   digestAlgorithm,
   digestHex,
+  formatGoJson,
   handleInOrder,
   IMAGE_NAME_ANNOTATION,
   isForeignLayerType,
@@ -31,7 +32,7 @@ import { TAR_TRAILER, tarHeader, tarPadding } from '../../tar/index.ts'
 import { childrenHandler } from '../content/children.ts'
 import { readManifestBlob } from '../content/read-blob.ts'
 import { formatDescriptor } from '../go-descriptor.ts'
-import { formatJson, joinMembers } from '../json-text.ts'
+import { joinMembers } from '../json-text.ts'
 import { familiarName, referenceObject } from './reference-names.ts'
 
 /** What goes into an archive. */
@@ -151,7 +152,7 @@ class ExportPlan {
   }
 
   async finish(entries: readonly Descriptor[]): Promise<readonly ArchiveFile[]> {
-    this.#document('oci-layout', formatJson({ imageLayoutVersion: '1.0.0' }), 0o444)
+    this.#document('oci-layout', formatGoJson({ imageLayoutVersion: '1.0.0' }), 0o444)
     const index = joinMembers([
       ['schemaVersion', '2'],
       ['manifests', `[${entries.map(formatDescriptor).join(',')}]`],
@@ -271,9 +272,9 @@ class ExportPlan {
       const layers = document.layers.map((layer) => blobPath(layer.digest))
       elements.push(
         joinMembers([
-          ['Config', formatJson(blobPath(document.config.digest))],
-          ['RepoTags', formatJson(tags.length === 0 ? null : tags)],
-          ['Layers', formatJson(layers.length === 0 ? null : layers)],
+          ['Config', formatGoJson(blobPath(document.config.digest))],
+          ['RepoTags', formatGoJson(tags.length === 0 ? null : tags)],
+          ['Layers', formatGoJson(layers.length === 0 ? null : layers)],
         ]),
       )
     }
