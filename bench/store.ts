@@ -141,6 +141,8 @@ async function manyBlobs(path: string): Promise<string> {
 async function collection(directory: TemporaryDirectory): Promise<readonly BenchResult[]> {
   const path = directory.join('many')
   const kept = await manyBlobs(path)
+  // Files that were never written to the disk are quickly gone.
+  await promisify(execFile)('sync')
   await using store = await Store.open(path)
   await using reading = await Store.open(path)
   const read = (): Promise<void> => readOne(reading.namespace(), kept)
@@ -179,6 +181,7 @@ async function unlinking(path: string): Promise<number> {
   mkdirSync(path)
   const names = Array.from({ length: BLOBS }, (_, at) => createHash('sha256').update(String(at)).digest('hex'))
   for (const name of names) writeFileSync(`${path}/${name}`, 'ok')
+  await promisify(execFile)('sync')
   const took = await timed(async () => {
     for (const name of names.slice(BLOBS / 2)) unlinkSync(`${path}/${name}`)
   })

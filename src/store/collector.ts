@@ -1,6 +1,6 @@
-import { readdirSync, statSync, unlinkSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
-import { fileError, hasErrorCode, TareError } from '../errors/index.ts'
+import { TareError } from '../errors/index.ts'
 import { type Digest, isDigest } from '../oci/index.ts'
 import { removeBlobs, removeIngest } from './blob-rows.ts'
 import type { CollectionReport } from './context.ts'
@@ -10,6 +10,7 @@ import { isAlive } from './owner.ts'
 import { digestsInStore, followLease, isExpired, liveSource, type ReachableSet, scanNamespace } from './reachable.ts'
 import { EXPIRE_LABEL } from './leases.ts'
 import { labelsOf, numberOf, optionalTextOf, type Row, textOf } from './rows.ts'
+import { Unlinker } from './unlinker.ts'
 
 /** What {@link collect} works on; goes to a worker thread. */
 export interface CollectJob {
@@ -23,7 +24,7 @@ export interface CollectJob {
 
 /** Rows removed while the database is held: takes some ten milliseconds. */
 const ROWS = 2500
-/** Files removed while the database is held: the same. */
+/** Files removed while the database is held: the same, where many are removed at a time. */
 const FILES = 500
 /** Others that want to write get this long between two batches. */
 const PAUSE_MS = 1
@@ -56,7 +57,8 @@ export async function collect(job: CollectJob): Promise<CollectionReport | undef
   if (!database.writeBlocking((transaction) => register(transaction, layout, job.owner))) return undefined
   try {
     const garbage = database.readBlocking((transaction) => findGarbage(transaction, layout, job.now))
-    const sweeper = new Sweeper(database, layout, job, garbage)
+    await using unlinker = new Unlinker()
+    const sweeper = new Sweeper(database, layout, job, garbage, unlinker)
     const gone = await sweeper.sweep()
     const orphanCount = await sweeper.removeOrphans()
     return reportOf(gone, orphanCount, sweeper.freedBytes, job)
@@ -147,8 +149,10 @@ class Sweeper {
   readonly #job: CollectJob
   readonly #garbage: Garbage
   readonly #sizes: ReadonlyMap<string, number>
+  readonly #unlinker: Unlinker
 
-  constructor(database: StoreDatabase, layout: StoreLayout, job: CollectJob, garbage: Garbage) {
+  constructor(database: StoreDatabase, layout: StoreLayout, job: CollectJob, garbage: Garbage, unlinker: Unlinker) {
+    this.#unlinker = unlinker
     this.#database = database
     this.#layout = layout
     this.#job = job
@@ -235,11 +239,12 @@ class Sweeper {
       `SELECT digest, EXISTS (SELECT 1 FROM blobs WHERE blobs.digest = doomed.digest) AS known
         FROM doomed ORDER BY digest LIMIT ${FILES}`,
     )
-    for (const row of doomed) {
-      const digest = textOf(row, 'digest')
-      if (!isDigest(digest) || numberOf(row, 'known') !== 0) continue
-      this.#unlink(this.#layout.blob(digest), this.#sizes.get(digest))
-    }
+    const digests = doomed.filter((row) => numberOf(row, 'known') === 0).map((row) => textOf(row, 'digest'))
+    const gone = digests.filter(isDigest)
+    this.#unlink(
+      gone.map((digest) => this.#layout.blob(digest)),
+      (at) => this.#sizes.get(gone[at] ?? ''),
+    )
     const last = doomed.at(-1)
     if (last === undefined) return false
     // They are read in the order of their digests.
@@ -270,34 +275,27 @@ class Sweeper {
       removeIngest(transaction, namespace, ref)
       return true
     })
-    for (const { file } of dead) this.#unlink(this.#layout.ingest(file))
+    this.#unlink(dead.map(({ file }) => this.#layout.ingest(file)))
     return dead
   }
 
   #removeLostBlobs(transaction: Transaction, batch: readonly Digest[]): readonly Digest[] {
     const lost = batch.filter((digest) => isUnknown(transaction, digest))
-    for (const digest of lost) this.#unlink(this.#layout.blob(digest))
+    this.#unlink(lost.map((digest) => this.#layout.blob(digest)))
     return lost
   }
 
   #removeLostIngests(transaction: Transaction, batch: readonly string[]): readonly string[] {
     const lost = batch.filter((file) => transaction.get('SELECT 1 FROM ingests WHERE file = ?', file) === undefined)
-    for (const file of lost) this.#unlink(this.#layout.ingest(file))
+    this.#unlink(lost.map((file) => this.#layout.ingest(file)))
     return lost
   }
 
-  /**
-   * In this thread: a directory lets one go at a time whoever asks, so several at once would only cost more, and take
-   * the process's threads for files from readers.
-   */
-  #unlink(path: string, knownSize?: number): void {
-    try {
-      const size = knownSize ?? statSync(path).size
-      unlinkSync(path)
-      this.freedBytes += size
-    } catch (error) {
-      const wrapped = fileError(path, 'remove', error)
-      if (!hasErrorCode(wrapped, 'FILE_NOT_FOUND')) throw wrapped
+  /** @param knownSize - of a file; of others the disk is asked */
+  #unlink(paths: readonly string[], knownSize: (at: number) => number | undefined = () => undefined): void {
+    const sizes = paths.map((path, at) => knownSize(at) ?? statSync(path, { throwIfNoEntry: false })?.size ?? 0)
+    for (const [at, isGone] of this.#unlinker.unlink(paths).entries()) {
+      if (isGone) this.freedBytes += sizes[at] ?? 0
     }
   }
 
