@@ -59,7 +59,8 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
       stopWatching()
     }
   }
-  const program: Command = createProgram(execute, output)
+  const words = ctrWords(argv)
+  const program: Command = await createProgram(execute, output, words)
   program.hook('preAction', async (_, verb) => {
     // Imported here so that help needs none of it.
     const { applySettings } = await import('./settings/apply-settings.ts')
@@ -70,7 +71,7 @@ export async function runCommandLine(argv: readonly string[], host: Host): Promi
     return { kind: 'failed', error }
   }
   try {
-    await program.parseAsync([...podmanWords(program, ctrWords(argv))], { from: 'user' })
+    await program.parseAsync([...podmanWords(program, words)], { from: 'user' })
   } catch (error) {
     if (!isHelpDisplayed(error)) outcome = failed(usageError(error, verbIn(program, argv)))
   }

@@ -6,20 +6,20 @@ import { leavesOf } from './hidden-option.ts'
 import { createProgram } from './program.ts'
 
 /** Parses a command line without running anything. @returns the values of the verb and of the program */
-async function parsed(...argv: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
-  const program = createProgram(async () => {}, { out() {}, err() {}, note() {} })
+async function parsed(...argv: readonly string[]): Promise<ReadonlyMap<string, unknown>> {
+  const program = await createProgram(async () => {}, { out() {}, err() {}, note() {} })
   await program.parseAsync([...ctrWords(argv)], { from: 'user' })
   const verb = leavesOf(program).find((leaf: Command) => leaf.args.length > 0)
-  return { ...program.opts(), ...verb?.opts() }
+  return new Map(Object.entries(verb?.optsWithGlobals() ?? {}))
 }
 
 suite('addCtrAliases()', () => {
   test('takes how ctr says where a registry is and who asks', async () => {
     const insecure = await parsed('images', 'pull', '-k', '--user', 'u:p', '--max-concurrent-downloads', '3', 'app')
-    assert.deepEqual([insecure['tlsVerify'], insecure['creds'], insecure['jobs']], [false, 'u:p', 3])
+    assert.deepEqual([insecure.get('tlsVerify'), insecure.get('creds'), insecure.get('jobs')], [false, 'u:p', 3])
     const plain = await parsed('push', '--plain-http', '--max-concurrent-uploaded-layers=2', 'app')
-    assert.deepEqual([plain['tlsVerify'], plain['jobs']], [false, 2])
-    assert.equal((await parsed('content', 'fetch', '--skip-verify', 'app'))['tlsVerify'], false)
+    assert.deepEqual([plain.get('tlsVerify'), plain.get('jobs')], [false, 2])
+    assert.equal((await parsed('content', 'fetch', '--skip-verify', 'app')).get('tlsVerify'), false)
     await assert.rejects(parsed('pull', '--user', 'u:p', '--creds', 'u:q', 'app'), CommanderError)
     await assert.rejects(parsed('pull', '--max-concurrent-downloads', 'many', 'app'), CommanderError)
   })
@@ -44,7 +44,7 @@ suite('addCtrAliases()', () => {
 
   test('leaves -n to the namespace where a verb has one', async () => {
     const pruned = await parsed('image', 'prune', '-n', 'other', '--dry-run', 'name==x')
-    assert.deepEqual([pruned['namespace'], pruned['dryRun']], ['other', true])
+    assert.deepEqual([pruned.get('namespace'), pruned.get('dryRun')], ['other', true])
   })
 })
 

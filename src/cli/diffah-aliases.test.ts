@@ -11,7 +11,7 @@ interface Parsed {
 async function parse(...words: readonly string[]): Promise<Parsed> {
   const notes: string[] = []
   let ran: Command | undefined
-  const program = createProgram(async () => {}, { out() {}, err() {}, note: (text) => notes.push(text) })
+  const program = await createProgram(async () => {}, { out() {}, err() {}, note: (text) => notes.push(text) })
   // The last hook: what the verb would see.
   program.hook('preAction', (_, verb) => {
     ran = verb

@@ -4,7 +4,7 @@ import type { SignedDigest, Signer, SigningKey, SignOptions } from '../sign/inde
 import { bytesSource, writeFileAtomically } from '../stream/index.ts'
 import { findIdentityToken } from './identity-token.ts'
 import { readKeyFile } from './key-file.ts'
-import { keyPassword } from './key-password.ts'
+import { keyPassword, type KeyPasswordValues } from './key-password.ts'
 import type { Run } from './run.ts'
 import type { SignOptionValues } from './signature-options.ts'
 import { tareVersion } from './tare-version.ts'
@@ -26,7 +26,7 @@ export interface PreparedSigner extends AsyncDisposable {
  */
 export async function prepareSigner(
   run: Run,
-  values: SignOptionValues & { readonly key?: string },
+  values: SignOptionValues & KeyPasswordValues & { readonly key?: string },
 ): Promise<PreparedSigner | undefined> {
   const keyPath = values.key ?? values.signKey
   checkSignOptions(values, keyPath)
@@ -48,7 +48,7 @@ export async function prepareSigner(
     logger.warn(`${what} is published for good at ${rekorUrl.host}`)
   }
   if (keyPath !== undefined) {
-    const key = await openKey(run, keyPath, values.signKeyPasswordStdin === true)
+    const key = await openKey(run, keyPath, values)
     const { keySigner } = await import('../sign/index.ts')
     return { signer: keySigner(key), key, options, [Symbol.asyncDispose]: dispose }
   }
@@ -59,7 +59,7 @@ export async function prepareSigner(
   return { signer, key: undefined, options, [Symbol.asyncDispose]: dispose }
 }
 
-function checkSignOptions(values: SignOptionValues, keyPath: string | undefined): void {
+function checkSignOptions(values: SignOptionValues & KeyPasswordValues, keyPath: string | undefined): void {
   const exclude = (a: string, b: string): TareError =>
     new TareError('INVALID_ARGUMENT', `${a} and ${b} exclude each other`, { hint: 'Give one of them' })
   if (values.keyless === true && keyPath !== undefined) throw exclude('--keyless', 'a key')
@@ -67,12 +67,16 @@ function checkSignOptions(values: SignOptionValues, keyPath: string | undefined)
   if (values.identityToken === '-' && values.signKeyPasswordStdin === true) {
     throw exclude('--identity-token -', '--sign-key-password-stdin')
   }
+  if (values.signPassphraseFile !== undefined && values.signKeyPasswordStdin === true) {
+    throw exclude('--sign-passphrase-file', '--sign-key-password-stdin')
+  }
   const isSigning = keyPath !== undefined || values.keyless === true
   const idle = [
     !isSigning && values.rekorUrl !== undefined && '--rekor-url',
     !isSigning && values.tlog === true && '--tlog',
     !isSigning && values.timestampUrl !== undefined && '--timestamp-url',
     keyPath === undefined && values.signKeyPasswordStdin === true && '--sign-key-password-stdin',
+    keyPath === undefined && values.signPassphraseFile !== undefined && '--sign-passphrase-file',
     values.keyless !== true && values.identityToken !== undefined && '--identity-token',
     values.keyless !== true && values.fulcioUrl !== undefined && '--fulcio-url',
   ].find((flag) => flag !== false)
@@ -82,10 +86,10 @@ function checkSignOptions(values: SignOptionValues, keyPath: string | undefined)
   })
 }
 
-async function openKey(run: Run, path: string, passwordFromStdin: boolean): Promise<SigningKey> {
+async function openKey(run: Run, path: string, values: KeyPasswordValues): Promise<SigningKey> {
   const bytes = await readKeyFile(path, '--sign-key')
   const { readPrivateKey } = await import('../sign/index.ts')
-  return readPrivateKey(bytes, path, { password: keyPassword(run, passwordFromStdin) })
+  return readPrivateKey(bytes, path, { password: keyPassword(run, values) })
 }
 
 function serviceUrl(text: string | undefined, flag: string): URL | undefined {

@@ -1,26 +1,4 @@
 import { Command } from 'commander'
-import { defineApply } from './verbs/apply.ts'
-import { defineBundle } from './verbs/bundle.ts'
-import { defineCompletion } from './verbs/completion.ts'
-import { defineConfig } from './verbs/config.ts'
-import { defineContent } from './verbs/content.ts'
-import { defineCopy } from './verbs/copy.ts'
-import { defineDiff } from './verbs/diff.ts'
-import { defineDoctor } from './verbs/doctor.ts'
-import { defineGc } from './verbs/gc.ts'
-import { defineImage } from './verbs/image.ts'
-import { defineIncremental } from './verbs/incremental.ts'
-import { defineInspect } from './verbs/inspect.ts'
-import { defineInventory } from './verbs/inventory.ts'
-import { defineLayer } from './verbs/layer.ts'
-import { defineLease } from './verbs/lease.ts'
-import { defineManifest } from './verbs/manifest/index.ts'
-import { definePull } from './verbs/pull.ts'
-import { definePush } from './verbs/push.ts'
-import { defineSign } from './verbs/sign.ts'
-import { defineUnbundle } from './verbs/unbundle.ts'
-import { defineVerify } from './verbs/verify.ts'
-import { defineVersion } from './verbs/version.ts'
 import { addCtrAliases } from './ctr-aliases.ts'
 import { addDiffahAliases } from './diffah-aliases.ts'
 import { addGlobalOptions } from './global-options.ts'
@@ -36,11 +14,54 @@ export interface ProgramOutput {
   note(text: string): void
 }
 
+type DefineVerb = (program: Command, execute: Execute) => void
+
+/** In the order of the help. Each is loaded when it is wanted: to load all of them takes longer than many a verb. */
+const VERBS: ReadonlyMap<string, () => Promise<DefineVerb>> = new Map([
+  ['copy', async () => (await import('./verbs/copy.ts')).defineCopy],
+  ['inspect', async () => (await import('./verbs/inspect.ts')).defineInspect],
+  ['diff', async () => (await import('./verbs/diff.ts')).defineDiff],
+  ['apply', async () => (await import('./verbs/apply.ts')).defineApply],
+  ['incremental', async () => (await import('./verbs/incremental.ts')).defineIncremental],
+  ['inventory', async () => (await import('./verbs/inventory.ts')).defineInventory],
+  ['bundle', async () => (await import('./verbs/bundle.ts')).defineBundle],
+  ['unbundle', async () => (await import('./verbs/unbundle.ts')).defineUnbundle],
+  ['verify', async () => (await import('./verbs/verify.ts')).defineVerify],
+  ['sign', async () => (await import('./verbs/sign.ts')).defineSign],
+  ['pull', async () => (await import('./verbs/pull.ts')).definePull],
+  ['push', async () => (await import('./verbs/push.ts')).definePush],
+  ['image', async () => (await import('./verbs/image.ts')).defineImage],
+  ['content', async () => (await import('./verbs/content.ts')).defineContent],
+  ['lease', async () => (await import('./verbs/lease.ts')).defineLease],
+  ['gc', async () => (await import('./verbs/gc.ts')).defineGc],
+  ['layer', async () => (await import('./verbs/layer.ts')).defineLayer],
+  ['config', async () => (await import('./verbs/config.ts')).defineConfig],
+  ['doctor', async () => (await import('./verbs/doctor.ts')).defineDoctor],
+  ['manifest', async () => (await import('./verbs/manifest/index.ts')).defineManifest],
+  ['completion', async () => (await import('./verbs/completion.ts')).defineCompletion],
+  ['version', async () => (await import('./verbs/version.ts')).defineVersion],
+])
+
+/**
+ * The verb that a command line begins with. All of them where it begins with something else: help shows them all, a
+ * mistyped one is compared with all; and completion is about all.
+ */
+async function loadVerbs(first: string | undefined): Promise<readonly DefineVerb[]> {
+  const one = first === undefined || first === 'completion' ? undefined : VERBS.get(first)
+  return Promise.all(one === undefined ? [...VERBS.values()].map((load) => load()) : [one()])
+}
+
 /**
  * The whole command line: verbs, options, help. Nothing is run and no engine is loaded before an action calls
  * `execute`. Faults in the command line are thrown as `CommanderError`.
+ *
+ * @param argv - what will be parsed: where it begins with a verb, the others are left out
  */
-export function createProgram(execute: Execute, output: ProgramOutput): Command {
+export async function createProgram(
+  execute: Execute,
+  output: ProgramOutput,
+  argv: readonly string[] = [],
+): Promise<Command> {
   const program = new Command('tare')
     .description('Ships container images net of what the other side already has.')
     .version(tareVersion(), '-V, --version', 'print the version')
@@ -67,32 +88,7 @@ export function createProgram(execute: Execute, output: ProgramOutput): Command 
     )
   program.commandsGroup('Verbs:').helpCommand('help [verb]', 'print help for a verb')
   addGlobalOptions(program)
-  for (const define of [
-    defineCopy,
-    defineInspect,
-    defineDiff,
-    defineApply,
-    defineIncremental,
-    defineInventory,
-    defineBundle,
-    defineUnbundle,
-    defineVerify,
-    defineSign,
-    definePull,
-    definePush,
-    defineImage,
-    defineContent,
-    defineLease,
-    defineGc,
-    defineLayer,
-    defineConfig,
-    defineDoctor,
-    defineManifest,
-    defineCompletion,
-    defineVersion,
-  ]) {
-    define(program, execute)
-  }
+  for (const define of await loadVerbs(argv[0])) define(program, execute)
   addCtrAliases(program)
   addDiffahAliases(program, (text) => output.note(text))
   return program

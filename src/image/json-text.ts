@@ -1,44 +1,25 @@
+import { compareGoKeys, escapeGoJson, formatGoJson } from '../oci/index.ts'
+
 /**
- * JSON as Go's `encoding/json` writes it, since digests are taken over it: fields in a fixed order, keys of maps in the
- * order of their bytes, no blanks, and what HTML could mistake escaped. What a document holds and Tare does not know is
- * carried along as text.
+ * JSON as text, so that what a document holds and Tare does not know is carried along as it is. What is written is as
+ * Go's `encoding/json` writes it, since digests are taken over it.
  *
  * @see https://pkg.go.dev/encoding/json#Marshal
  */
 
-const ESCAPED: Readonly<Record<string, string>> = {
-  '<': '\\u003c',
-  '>': '\\u003e',
-  '&': '\\u0026',
-  '\u2028': '\\u2028',
-  '\u2029': '\\u2029',
-}
-
 /** Members of an object in the order of the text, each value as it is written. */
 export type JsonMembers = ReadonlyMap<string, string>
-
-/** The text of a string, a number, a list, or an object of these; keys of objects keep their order. */
-export function formatJson(value: unknown): string {
-  return escapeForHtml(
-    JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'string' ? inner.toWellFormed() : inner)),
-  )
-}
-
-/** The text of a map: keys sorted by their bytes. */
-export function formatJsonMap(map: Readonly<Record<string, string>>): string {
-  return joinMembers(sortedMembers(new Map(Object.entries(map).map(([key, value]) => [key, formatJson(value)]))))
-}
 
 /** The text of an object, of members whose values are texts already. */
 export function joinMembers(members: Iterable<readonly [name: string, value: string | undefined]>): string {
   const parts: string[] = []
-  for (const [name, value] of members) if (value !== undefined) parts.push(`${formatJson(name)}:${value}`)
+  for (const [name, value] of members) if (value !== undefined) parts.push(`${formatGoJson(name)}:${value}`)
   return `{${parts.join(',')}}`
 }
 
 /** Members sorted by the bytes of their names, as Go writes maps. */
 export function sortedMembers(members: JsonMembers): readonly (readonly [string, string])[] {
-  return [...members].sort(([a], [b]) => compareBytes(a, b))
+  return [...members].sort(([a], [b]) => compareGoKeys(a, b))
 }
 
 /** Takes blanks out of a text, and escapes its strings for HTML. The text has been parsed before. */
@@ -48,7 +29,7 @@ export function compactJson(text: string): string {
     const char = text[at] ?? ''
     if (char === '"') {
       const end = endOfString(text, at)
-      compact += escapeForHtml(text.slice(at, end))
+      compact += escapeGoJson(text.slice(at, end))
       at = end
       continue
     }
@@ -103,12 +84,4 @@ function endOfString(text: string, start: number): number {
     else if (text[at] === '"') return at + 1
   }
   return text.length
-}
-
-function escapeForHtml(text: string): string {
-  return text.replace(/[<>&\u2028\u2029]/g, (char) => ESCAPED[char] ?? char)
-}
-
-function compareBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }

@@ -25,6 +25,7 @@ import {
   openSource,
   openVerifiedBlob,
   parseReferenceOnDisk,
+  STANDARD_STREAM,
   type TransportReference,
 } from '../transport/index.ts'
 import type { ArtifactAddition } from './artifact.ts'
@@ -87,9 +88,14 @@ export async function readImage(
   }
 }
 
-/** The text under which an image is found again from any directory. */
+/** The text under which an image is found again from any directory. @throws {TareError} `INVALID_ARGUMENT` for a stream */
 export async function locationOf(reference: TransportReference | string): Promise<string> {
   const parsed = typeof reference === 'string' ? await parseReferenceOnDisk(reference) : reference
+  if ('path' in parsed && parsed.path === STANDARD_STREAM) {
+    throw new TareError('INVALID_ARGUMENT', `${formatTransportReference(parsed)} can be read once only`, {
+      hint: 'A list remembers where its members are: write the archive to a file first',
+    })
+  }
   return formatTransportReference('path' in parsed ? { ...parsed, path: resolve(parsed.path) } : parsed)
 }
 

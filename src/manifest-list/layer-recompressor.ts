@@ -1,8 +1,14 @@
 import { CopyError, TareError } from '../errors/index.ts'
 import { decompress, zstd } from '../compress/index.ts'
-import type { TreeBlob } from '../image/index.ts'
-import { type Descriptor, type Digest, isForeignLayerType, MEDIA_TYPE, statedCompression } from '../oci/index.ts'
-import { containersImageEncoder, gzip } from '../recompress/index.ts'
+import { type TreeBlob, withCompression } from '../image/index.ts'
+import {
+  type Descriptor,
+  type Digest,
+  isDockerType,
+  isForeignLayerType,
+  MEDIA_TYPE,
+  statedCompression,
+} from '../oci/index.ts'
 import {
   type ByteSource,
   counted,
@@ -14,7 +20,7 @@ import {
   verified,
 } from '../stream/index.ts'
 import { type ImageSource, openVerifiedBlob } from '../transport/index.ts'
-import { createInlineRunner, type KernelRunner } from '../workers/index.ts'
+import type { KernelRunner } from '../workers/index.ts'
 import type { LayerCompression, RecompressOptions } from './compression-variants.ts'
 
 /** What a {@link LayerRecompressor} works with. */
@@ -42,7 +48,7 @@ export class LayerRecompressor implements AsyncDisposable {
   /**
    * The layer in another compression, with a media type of its own family; the same one where it is that already.
    *
-   * @throws {TareError} `CANNOT_CONVERT` for Docker's types and zstd, which do not go together
+   * @throws {TareError} `CANNOT_CONVERT` for Docker's types and zstd, which do not go together, and for encrypted layers
    */
   recompress(layer: TreeBlob, to: RecompressOptions, options: OperationOptions): Promise<Descriptor> {
     const { descriptor } = layer
@@ -112,18 +118,23 @@ export class LayerRecompressor implements AsyncDisposable {
     { signal }: OperationOptions,
   ): Promise<ByteSource> {
     if (format === 'zstd') return zstd(plain, { level })
-    const kernels = this.#parts.kernels ?? (await (this.#inlineKernels ??= createInlineRunner()))
+    const kernels = this.#parts.kernels ?? (await (this.#inlineKernels ??= startInlineKernels()))
+    const { containersImageEncoder, gzip } = await import('../recompress/index.ts')
     return gzip(plain, { kernels, encoder: containersImageEncoder({ level }), signal })
   }
 }
 
+async function startInlineKernels(): Promise<KernelRunner> {
+  // Loaded when something is packed: most pushes pack nothing.
+  const { createInlineRunner } = await import('../workers/index.ts')
+  return createInlineRunner()
+}
+
+/** Docker's own type for zstd is read by few, so none is written. */
 function layerType({ mediaType, digest }: Descriptor, to: LayerCompression): string {
-  const isDocker = mediaType.startsWith('application/vnd.docker.')
-  if (isDocker && to === 'zstd') {
-    throw new TareError('CANNOT_CONVERT', `layer ${digest} has a Docker type, which has no zstd`, {
-      hint: 'Push it in the OCI format',
-    })
-  }
-  if (isDocker) return MEDIA_TYPE.DOCKER_LAYER_GZIP
-  return to === 'zstd' ? MEDIA_TYPE.OCI_LAYER_ZSTD : MEDIA_TYPE.OCI_LAYER_GZIP
+  const type = withCompression(mediaType, to)
+  if (type !== undefined && type !== MEDIA_TYPE.DOCKER_LAYER_ZSTD) return type
+  throw new TareError('CANNOT_CONVERT', `layer ${digest} is ${mediaType}, which there is not in ${to}`, {
+    hint: isDockerType(mediaType) ? 'Push it in the OCI format' : 'Push it as it is',
+  })
 }

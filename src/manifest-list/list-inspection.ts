@@ -1,5 +1,5 @@
-import { type Descriptor, encodeGoJson, type GoJson } from '../oci/index.ts'
-import { annotationMap, dockerDescriptor } from './list-json.ts'
+import { type Descriptor, encodeGoJson, goAnnotations, type GoJson } from '../oci/index.ts'
+import { dockerDescriptor } from './list-json.ts'
 import type { ListModel } from './list-model.ts'
 import { ManifestList } from './manifest-list.ts'
 
@@ -19,7 +19,7 @@ export function inspectList(list: ListModel, mediaType: string = list.preferredT
     artifactType: artifactType || undefined,
     manifests: isNull ? null : members.map((member) => inspectMember(member, files(member))),
     subject: subject === undefined ? undefined : inspectMember(subject, []),
-    annotations: annotationMap(annotations),
+    annotations: goAnnotations(annotations),
   }
   return encodeGoJson(value, { indent: 4 })
 }
@@ -27,7 +27,7 @@ export function inspectList(list: ListModel, mediaType: string = list.preferredT
 function inspectMember(member: Descriptor, files: readonly string[]): GoJson {
   return {
     ...dockerDescriptor(member),
-    annotations: annotationMap(member.annotations),
+    annotations: goAnnotations(member.annotations),
     artifactType: member.artifactType,
     data: member.data,
     files: files.length === 0 ? undefined : files,

@@ -3,7 +3,9 @@ import {
   type Descriptor,
   type Digest,
   encodeGoJson,
+  encodeOciIndex,
   type GoJson,
+  goPlatform,
   MEDIA_TYPE,
   type Platform,
 } from '../oci/index.ts'
@@ -36,7 +38,16 @@ export interface ListLoss {
  * @see https://distribution.github.io/distribution/spec/manifest-v2-2/#manifest-list
  */
 export function encodeList(contents: ListContents, type: ListType): Uint8Array {
-  return encodeGoJson(type === MEDIA_TYPE.OCI_INDEX ? ociIndex(contents) : dockerList(contents))
+  const { members, isNull, subject } = contents
+  const isAbsent = isNull && members.length === 0
+  if (type === MEDIA_TYPE.OCI_INDEX) {
+    return encodeOciIndex({
+      ...contents,
+      manifests: isAbsent ? null : members.map(withoutEmptyPlatform),
+      subject: subject === undefined ? undefined : withoutEmptyPlatform(subject),
+    })
+  }
+  return encodeGoJson({ schemaVersion: 2, mediaType: type, manifests: isAbsent ? null : members.map(dockerDescriptor) })
 }
 
 /** What is lost when a list is written in a format. */
@@ -62,57 +73,13 @@ function lossesToDocker(holder: Partial<Pick<ListContents, 'subject'>> & Partial
   return found.map((what) => ({ what }))
 }
 
-function ociIndex({ members, isNull, artifactType, subject, annotations }: ListContents): GoJson {
-  return {
-    schemaVersion: 2,
-    mediaType: MEDIA_TYPE.OCI_INDEX,
-    artifactType: artifactType || undefined,
-    manifests: isNull && members.length === 0 ? null : members.map(ociDescriptor),
-    subject: subject === undefined ? undefined : ociDescriptor(subject),
-    annotations: annotationMap(annotations),
-  }
-}
-
-/** A descriptor as Go's OCI types write it. */
-export function ociDescriptor(descriptor: Descriptor): GoJson {
-  return {
-    mediaType: descriptor.mediaType,
-    digest: descriptor.digest,
-    size: descriptor.size,
-    urls: nonEmpty(descriptor.urls),
-    annotations: annotationMap(descriptor.annotations),
-    data: descriptor.data || undefined,
-    platform: ociPlatform(descriptor.platform),
-    artifactType: descriptor.artifactType || undefined,
-  }
-}
-
 /** Left out where nothing is known of it; `features` belong to Docker's lists. */
-function ociPlatform(platform: Platform | undefined): GoJson | undefined {
-  if (platform === undefined || !hasOciPlatform(platform)) return undefined
-  return commonPlatform(platform)
+function withoutEmptyPlatform(member: Descriptor): Descriptor {
+  return member.platform === undefined || hasOciPlatform(member.platform) ? member : { ...member, platform: undefined }
 }
 
 function hasOciPlatform({ os, architecture, variant, ...rest }: Platform): boolean {
   return [os, architecture, variant, rest['os.version']].some(Boolean) || !isEmpty(rest['os.features'])
-}
-
-function commonPlatform(platform: Platform): { readonly [name: string]: GoJson | undefined } {
-  return {
-    architecture: platform.architecture,
-    os: platform.os,
-    'os.version': platform['os.version'] || undefined,
-    'os.features': nonEmpty(platform['os.features']),
-    variant: platform.variant || undefined,
-  }
-}
-
-function dockerList({ members, isNull }: ListContents): GoJson {
-  return {
-    schemaVersion: 2,
-    mediaType: MEDIA_TYPE.DOCKER_LIST,
-    manifests: isNull && members.length === 0 ? null : members.map(dockerDescriptor),
-  }
 }
 
 /** The order of size and digest is not that of OCI, and the platform is always there. */
@@ -123,16 +90,10 @@ export function dockerDescriptor(descriptor: Descriptor): { readonly [name: stri
     digest: descriptor.digest,
     urls: nonEmpty(descriptor.urls),
     platform: {
-      ...commonPlatform(descriptor.platform ?? { os: '', architecture: '' }),
+      ...goPlatform(descriptor.platform ?? { os: '', architecture: '' }),
       features: nonEmpty(descriptor.platform?.features),
     },
   }
-}
-
-/** Annotations as they are written; undefined where there are none. */
-export function annotationMap(annotations: Annotations | undefined): GoJson | undefined {
-  const entries = Object.entries(annotations ?? {})
-  return entries.length === 0 ? undefined : new Map(entries)
 }
 
 function nonEmpty(texts: readonly string[] | undefined): readonly string[] | undefined {

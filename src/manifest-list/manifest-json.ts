@@ -1,12 +1,18 @@
-import { type Descriptor, encodeGoJson, type GoJson, type Manifest, MEDIA_TYPE } from '../oci/index.ts'
-import { annotationMap, ociDescriptor } from './list-json.ts'
+import {
+  type Descriptor,
+  encodeGoJson,
+  encodeOciManifest,
+  type GoJson,
+  type Manifest,
+  MEDIA_TYPE,
+} from '../oci/index.ts'
 
 /**
  * Writes a manifest byte for byte as containers' tools do, in the format of its media type. What Docker's manifests have
  * no place for (annotations, a subject, an artifact type) is left out of them.
  */
 export function encodeManifest(manifest: Manifest): Uint8Array {
-  const { mediaType, artifactType, config, layers, subject, annotations } = manifest
+  const { mediaType, config, layers } = manifest
   if (mediaType === MEDIA_TYPE.DOCKER_MANIFEST) {
     return encodeGoJson({
       schemaVersion: 2,
@@ -15,15 +21,7 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
       layers: layers.map(dockerDescriptor),
     })
   }
-  return encodeGoJson({
-    schemaVersion: 2,
-    mediaType,
-    artifactType,
-    config: ociDescriptor(config),
-    layers: layers.map(ociDescriptor),
-    subject: subject === undefined ? undefined : ociDescriptor(subject),
-    annotations: annotationMap(annotations),
-  })
+  return encodeOciManifest(manifest)
 }
 
 function dockerDescriptor({ mediaType, size, digest, urls = [] }: Descriptor): GoJson {

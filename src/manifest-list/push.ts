@@ -273,7 +273,7 @@ function isMissingMember(error: unknown): boolean {
 function sparseIndex({ absent }: PushPlan, { reference }: ImageDestination, cause: unknown): TareError {
   const shown = absent.slice(0, 8).join(', ')
   const more = absent.length > 8 ? `, and ${absent.length - 8} more` : ''
-  const problem = `${reference} refuses the list, because it does not have all members that were left out: ${shown}${more}`
+  const problem = `${reference} refuses the list, which has members that it lacks and that were not pushed: ${shown}${more}`
   return new TareError('SPARSE_INDEX', problem, {
     cause,
     hint: 'Push all members, or have the list written anew without the others (--partial rewrite)',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeGoJson, type GoJson } from './go-json.ts'
+import { compareGoKeys, encodeGoJson, escapeGoJson, formatGoJson, type GoJson } from './go-json.ts'
 
 function encoded(value: GoJson, indent?: number): string {
   return new TextDecoder().decode(encodeGoJson(value, { indent }))
@@ -32,4 +32,19 @@ test('encodeGoJson() indents as json.MarshalIndent does', () => {
 
 test('encodeGoJson() replaces unpaired surrogates', () => {
   assert.equal(encoded('\ud800x'), '"\ufffdx"')
+})
+
+test('formatGoJson() is the text of the same, escapeGoJson() its escapes and compareGoKeys() its order', () => {
+  const value: GoJson = {
+    b: '<é\ud800>',
+    a: new Map([
+      ['10', 1],
+      ['2', null],
+      ['\u{1f600}', 4],
+      ['\uffff', 3],
+    ]),
+  }
+  assert.equal(formatGoJson(value), encoded(value))
+  assert.equal(escapeGoJson('{"a":"<b>&\u2028"}'), '{"a":"\\u003cb\\u003e\\u0026\\u2028"}')
+  assert.deepEqual(['\u{1f600}', 'b', '\uffff', 'a', ''].sort(compareGoKeys), ['', 'a', 'b', '\uffff', '\u{1f600}'])
 })

@@ -35,6 +35,16 @@ export function encodeGoJson(value: GoJson, options: GoJsonOptions = {}): Uint8A
   return new TextEncoder().encode(encodeValue(value, ' '.repeat(options.indent ?? 0), '\n'))
 }
 
+/** The text that {@link encodeGoJson} writes, on one line. */
+export function formatGoJson(value: GoJson): string {
+  return encodeValue(value, '', '\n')
+}
+
+/** Escapes in a JSON text what Go's encoder escapes and JSON need not have escaped. */
+export function escapeGoJson(text: string): string {
+  return text.replace(/[<>&\u2028\u2029]/g, (char) => ESCAPED.get(char) ?? char)
+}
+
 /** @param lineBreak - begins a line at the level of the value */
 function encodeValue(value: GoJson, step: string, lineBreak: string): string {
   if (typeof value === 'string') return encodeString(value)
@@ -63,7 +73,7 @@ function bracketed(open: string, close: string, parts: readonly string[], step: 
 }
 
 function encodeString(text: string): string {
-  return JSON.stringify(text.toWellFormed()).replace(/[<>&\u2028\u2029]/g, (char) => ESCAPED.get(char) ?? char)
+  return escapeGoJson(JSON.stringify(text.toWellFormed()))
 }
 
 /** `Array.isArray` does not narrow a read-only array. */
@@ -74,11 +84,11 @@ function isArray(value: object): value is readonly GoJson[] {
 function fieldsOf(
   value: Exclude<GoJson & object, readonly GoJson[]>,
 ): readonly (readonly [string, GoJson | undefined])[] {
-  return value instanceof Map ? [...value].sort(([a], [b]) => compareCodePoints(a, b)) : Object.entries(value)
+  return value instanceof Map ? [...value].sort(([a], [b]) => compareGoKeys(a, b)) : Object.entries(value)
 }
 
-/** In the order of UTF-8 bytes. JavaScript compares UTF-16 units, which puts U+E000 to U+FFFF behind all above them. */
-function compareCodePoints(a: string, b: string): number {
+/** Compares keys as Go sorts those of maps, in the order of UTF-8 bytes. JavaScript compares UTF-16 units, which puts U+E000 to U+FFFF behind all above them. */
+export function compareGoKeys(a: string, b: string): number {
   const [left, right] = [Array.from(a), Array.from(b)]
   const differing = left.findIndex((char, index) => char !== right[index])
   const at = differing === -1 ? left.length : differing

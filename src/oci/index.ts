@@ -28,7 +28,22 @@ export {
   shortDigest,
 } from './digest.ts'
 export { DocumentNode, readDocument, withoutAbsent } from './document-node.ts'
-export { encodeGoJson, type GoJson, type GoJsonOptions } from './go-json.ts'
+export {
+  encodeOciIndex,
+  encodeOciManifest,
+  goAnnotations,
+  goPlatform,
+  type OciIndexFields,
+  type OciManifestFields,
+} from './go-documents.ts'
+export {
+  compareGoKeys,
+  encodeGoJson,
+  escapeGoJson,
+  formatGoJson,
+  type GoJson,
+  type GoJsonOptions,
+} from './go-json.ts'
 export {
   type ChildLabelMap,
   childGcLabels,

@@ -52,6 +52,39 @@ describe('Store.collect()', () => {
     assert.deepEqual(await readdir(`${fixture.store.directory}/blobs/sha256`), [])
   })
 
+  test('takes images whose time is up, and what only they reach', async () => {
+    let now = Date.parse('2026-01-01T00:00:00Z')
+    await using fixture = await temporaryStore({ now: () => now })
+    const { store } = fixture
+    const namespace = store.namespace()
+    const [short, long] = [await put(namespace, 'short'), await put(namespace, 'long')]
+    const expiring = (hours: number): Labels => ({
+      'containerd.io/gc.expire': new Date(now + hours * HOUR_MS).toISOString(),
+    })
+    const target = (blob: Descriptor): Descriptor => ({ ...blob, mediaType: MEDIA_TYPE.OCI_INDEX })
+    await namespace.images.create({ name: 'short', target: target(short), labels: expiring(1) })
+    await namespace.images.create({ name: 'long', target: target(long), labels: expiring(3) })
+    await namespace.images.create({
+      name: 'never',
+      target: target(long),
+      labels: { 'containerd.io/gc.expire': 'soon' },
+    })
+    assert.equal(has(await keptAfterCollecting(store, namespace), short, long), '11')
+    now += 2 * HOUR_MS
+    const images = [{ namespace: 'default', name: 'short' }]
+    assert.deepEqual((await store.collect({ dryRun: true })).images, images)
+    assert.equal((await namespace.images.list()).length, 3)
+    assert.deepEqual((await store.collect()).images, images)
+    assert.equal(has(await kept(namespace), short, long), '01')
+    now += 2 * HOUR_MS
+    await store.collect()
+    assert.deepEqual(
+      (await namespace.images.list()).map(({ name }) => name),
+      ['never'],
+    )
+    assert.equal(has(await kept(namespace), long), '1')
+  })
+
   test('keeps circles only as long as something outside leads to them', async () => {
     await using fixture = await temporaryStore()
     const namespace = fixture.store.namespace()

@@ -24,7 +24,8 @@ export async function collectInThread(job: CollectJob, signal: AbortSignal | und
 
 async function collectOnce(job: CollectJob, signal: AbortSignal | undefined): Promise<CollectionReport | undefined> {
   signal?.throwIfAborted()
-  const worker = new Worker(WORKER_URL, { workerData: job })
+  // Flags of the process are none of the thread's: with --input-type it would not even start.
+  const worker = new Worker(WORKER_URL, { workerData: job, execArgv: [] })
   try {
     const blobs: CollectionReport['blobs'][number][] = []
     for await (const [message] of on(worker, 'message', { signal, close: ['exit'] })) {

@@ -1,15 +1,14 @@
-import { readdirSync, statSync } from 'node:fs'
-import { stat, unlink } from 'node:fs/promises'
+import { readdirSync, statSync, unlinkSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileError, hasErrorCode, TareError } from '../errors/index.ts'
 import { type Digest, isDigest } from '../oci/index.ts'
-import { mapLimited } from '../stream/index.ts'
-import { removeBlob, removeIngest } from './blob-rows.ts'
+import { removeBlobs, removeIngest } from './blob-rows.ts'
 import type { CollectionReport } from './context.ts'
 import { StoreDatabase, type Transaction } from './database.ts'
 import { StoreLayout } from './layout.ts'
 import { isAlive } from './owner.ts'
-import { followLease, isExpired, liveSource, type ReachableSet, scanNamespace } from './reachable.ts'
+import { digestsInStore, followLease, isExpired, liveSource, type ReachableSet, scanNamespace } from './reachable.ts'
+import { EXPIRE_LABEL } from './leases.ts'
 import { labelsOf, numberOf, optionalTextOf, type Row, textOf } from './rows.ts'
 
 /** What {@link collect} works on; goes to a worker thread. */
@@ -22,10 +21,10 @@ export interface CollectJob {
   readonly isDryRun: boolean
 }
 
-/** Rows and files dealt with while the database is held. */
-const BATCH = 250
-/** Files removed at a time: all threads of the process share four threads for files, and readers need one. */
-const UNLINKS = 3
+/** Rows removed while the database is held: takes some ten milliseconds. */
+const ROWS = 2500
+/** Files removed while the database is held: the same. */
+const FILES = 500
 /** Others that want to write get this long between two batches. */
 const PAUSE_MS = 1
 
@@ -33,6 +32,7 @@ interface Garbage {
   readonly reachable: ReadonlyMap<string, ReachableSet>
   readonly blobs: CollectionReport['blobs']
   readonly leases: CollectionReport['leases']
+  readonly images: CollectionReport['images']
   readonly ingests: readonly (CollectionReport['ingests'][number] & { readonly file: string })[]
 }
 
@@ -77,7 +77,7 @@ function register(transaction: Transaction, layout: StoreLayout, owner: string):
 }
 
 function reportOf(
-  garbage: Pick<Garbage, 'blobs' | 'leases' | 'ingests'>,
+  garbage: Pick<Garbage, 'blobs' | 'leases' | 'images' | 'ingests'>,
   orphanCount: number,
   freedBytes: number,
   { isDryRun }: CollectJob,
@@ -86,6 +86,7 @@ function reportOf(
   return {
     blobs: garbage.blobs,
     leases: garbage.leases,
+    images: garbage.images,
     ingests,
     orphanCount,
     freedBytes: isDryRun ? expectedBytes(garbage) : freedBytes,
@@ -116,7 +117,11 @@ function findGarbage(transaction: Transaction, layout: StoreLayout, now: number)
     const sizeBytes = statSync(layout.ingest(file), { throwIfNoEntry: false })?.size ?? 0
     return [{ namespace: textOf(row, 'namespace'), ref: textOf(row, 'ref'), sizeBytes, file }]
   })
-  return { reachable, blobs, leases, ingests }
+  const images = transaction
+    .all(`SELECT namespace, name, labels FROM images WHERE instr(labels, '${EXPIRE_LABEL}') > 0`)
+    .filter((row) => isExpired(labelsOf(row, 'labels'), now))
+    .map((row) => ({ namespace: textOf(row, 'namespace'), name: textOf(row, 'name') }))
+  return { reachable, blobs, leases, images, ingests }
 }
 
 /** Whether nobody writes an ingest, its time is up, and no lease keeps it. */
@@ -151,19 +156,21 @@ class Sweeper {
     this.#sizes = new Map(garbage.blobs.map(({ digest, sizeBytes }) => [digest, sizeBytes]))
   }
 
-  async sweep(): Promise<Pick<Garbage, 'blobs' | 'leases' | 'ingests'>> {
+  async sweep(): Promise<Pick<Garbage, 'blobs' | 'leases' | 'images' | 'ingests'>> {
+    // Before what they point at goes.
+    const images = await this.#eachBatch(this.#garbage.images, ROWS, (t, batch) => this.#sweepImages(t, batch))
     // Syncing each batch would take longer than all the rest. It is enough that no file goes before its row is gone for
     // good: a file that is gone already is no harm.
     this.#database.setDurability('later')
-    const blobs = await this.#eachBatch(this.#garbage.blobs, async (t, batch) => this.#sweepBlobs(t, batch))
+    const blobs = await this.#eachBatch(this.#garbage.blobs, ROWS, (t, batch) => this.#sweepBlobs(t, batch))
     this.#database.setDurability('now')
     this.#database.writeBlocking((transaction) => transaction.run('UPDATE collections SET owner = owner'))
     this.#database.setDurability('later')
     while (await this.#inTurn((transaction) => this.#removeDoomed(transaction))) continue
     this.#database.setDurability('now')
-    const leases = await this.#eachBatch(this.#garbage.leases, async (t, batch) => this.#sweepLeases(t, batch))
-    const ingests = await this.#eachBatch(this.#garbage.ingests, (t, batch) => this.#sweepIngests(t, batch))
-    return { blobs, leases, ingests }
+    const leases = await this.#eachBatch(this.#garbage.leases, ROWS, (t, batch) => this.#sweepLeases(t, batch))
+    const ingests = await this.#eachBatch(this.#garbage.ingests, FILES, (t, batch) => this.#sweepIngests(t, batch))
+    return { blobs, leases, images, ingests }
   }
 
   /** Removes files that no table knows: a crash left them. */
@@ -175,7 +182,7 @@ class Sweeper {
     const digests = files.filter(isDigest)
     const ingestFiles = namesIn(this.#layout.ingests)
     const known = this.#database.readBlocking((transaction) => ({
-      digests: new Set(transaction.all('SELECT DISTINCT digest FROM blobs').map((row) => textOf(row, 'digest'))),
+      digests: new Set(digestsInStore(transaction)),
       files: new Set(transaction.all('SELECT file FROM ingests').map((row) => textOf(row, 'file'))),
     }))
     for (const token of namesIn(this.#layout.owners)) {
@@ -183,15 +190,22 @@ class Sweeper {
     }
     const lostDigests = digests.filter((digest) => !known.digests.has(digest))
     const lostFiles = ingestFiles.filter((file) => !known.files.has(file))
-    const blobs = await this.#eachBatch(lostDigests, (t, batch) => this.#removeLostBlobs(t, batch))
-    const ingests = await this.#eachBatch(lostFiles, (t, batch) => this.#removeLostIngests(t, batch))
+    const blobs = await this.#eachBatch(lostDigests, FILES, (t, batch) => this.#removeLostBlobs(t, batch))
+    const ingests = await this.#eachBatch(lostFiles, FILES, (t, batch) => this.#removeLostIngests(t, batch))
     return blobs.length + ingests.length
   }
 
   #sweepBlobs(transaction: Transaction, batch: CollectionReport['blobs']): CollectionReport['blobs'] {
     this.#lookAgain(transaction)
     const gone = batch.filter(({ namespace, digest }) => this.#garbage.reachable.get(namespace)?.has(digest) !== true)
-    for (const { namespace, digest } of gone) removeBlob(transaction, namespace, digest)
+    const digestsOf = Map.groupBy(gone, (blob) => blob.namespace)
+    for (const [namespace, blobs] of digestsOf) {
+      removeBlobs(
+        transaction,
+        namespace,
+        blobs.map(({ digest }) => digest),
+      )
+    }
     return gone
   }
 
@@ -202,7 +216,7 @@ class Sweeper {
       const reachable = this.#garbage.reachable.get(namespace)
       // A namespace that came later has nothing to lose.
       if (reachable === undefined) continue
-      const source = liveSource(transaction, namespace)
+      const source = liveSource(transaction, namespace, this.#job.now)
       if (kind === 'image') reachable.followImage(id, source)
       else if (kind === 'content') {
         // Whoever wrote it, or found it there, counts on it; the next collection sees whether something keeps it.
@@ -216,16 +230,29 @@ class Sweeper {
   }
 
   /** Unlinks files of blobs that no namespace has; false when none is left. */
-  async #removeDoomed(transaction: Transaction): Promise<boolean> {
-    const doomed = transaction.all(`SELECT digest FROM doomed LIMIT ${BATCH}`).map((row) => textOf(row, 'digest'))
-    const gone = doomed.filter(isDigest).filter((digest) => isUnknown(transaction, digest))
-    const known = this.#sizes
-    await this.#unlink(
-      gone.map((digest) => this.#layout.blob(digest)),
-      (at) => known.get(gone[at] ?? ''),
+  #removeDoomed(transaction: Transaction): boolean {
+    const doomed = transaction.all(
+      `SELECT digest, EXISTS (SELECT 1 FROM blobs WHERE blobs.digest = doomed.digest) AS known
+        FROM doomed ORDER BY digest LIMIT ${FILES}`,
     )
-    for (const digest of doomed) transaction.run('DELETE FROM doomed WHERE digest = ?', digest)
-    return doomed.length > 0
+    for (const row of doomed) {
+      const digest = textOf(row, 'digest')
+      if (!isDigest(digest) || numberOf(row, 'known') !== 0) continue
+      this.#unlink(this.#layout.blob(digest), this.#sizes.get(digest))
+    }
+    const last = doomed.at(-1)
+    if (last === undefined) return false
+    // They are read in the order of their digests.
+    transaction.run('DELETE FROM doomed WHERE digest <= ?', textOf(last, 'digest'))
+    return true
+  }
+
+  #sweepImages(transaction: Transaction, batch: CollectionReport['images']): CollectionReport['images'] {
+    return batch.filter(({ namespace, name }) => {
+      const row = transaction.get('SELECT labels FROM images WHERE namespace = ? AND name = ?', namespace, name)
+      if (row === undefined || !isExpired(labelsOf(row, 'labels'), this.#job.now)) return false
+      return transaction.run('DELETE FROM images WHERE namespace = ? AND name = ?', namespace, name) > 0
+    })
   }
 
   #sweepLeases(transaction: Transaction, batch: CollectionReport['leases']): CollectionReport['leases'] {
@@ -236,55 +263,60 @@ class Sweeper {
     })
   }
 
-  async #sweepIngests(transaction: Transaction, batch: Garbage['ingests']): Promise<Garbage['ingests']> {
+  #sweepIngests(transaction: Transaction, batch: Garbage['ingests']): Garbage['ingests'] {
     const dead = batch.filter(({ namespace, ref }) => {
       const row = transaction.get('SELECT * FROM ingests WHERE namespace = ? AND ref = ?', namespace, ref)
       if (row === undefined || !isIngestDead(transaction, this.#layout, row, this.#job.now)) return false
       removeIngest(transaction, namespace, ref)
       return true
     })
-    await this.#unlink(dead.map(({ file }) => this.#layout.ingest(file)))
+    for (const { file } of dead) this.#unlink(this.#layout.ingest(file))
     return dead
   }
 
-  async #removeLostBlobs(transaction: Transaction, batch: readonly Digest[]): Promise<readonly Digest[]> {
+  #removeLostBlobs(transaction: Transaction, batch: readonly Digest[]): readonly Digest[] {
     const lost = batch.filter((digest) => isUnknown(transaction, digest))
-    await this.#unlink(lost.map((digest) => this.#layout.blob(digest)))
+    for (const digest of lost) this.#unlink(this.#layout.blob(digest))
     return lost
   }
 
-  async #removeLostIngests(transaction: Transaction, batch: readonly string[]): Promise<readonly string[]> {
+  #removeLostIngests(transaction: Transaction, batch: readonly string[]): readonly string[] {
     const lost = batch.filter((file) => transaction.get('SELECT 1 FROM ingests WHERE file = ?', file) === undefined)
-    await this.#unlink(lost.map((file) => this.#layout.ingest(file)))
+    for (const file of lost) this.#unlink(this.#layout.ingest(file))
     return lost
   }
 
-  /** Some at a time: one after the other they would mostly wait for the disk. */
-  async #unlink(paths: readonly string[], knownSize?: (at: number) => number | undefined): Promise<void> {
-    await mapLimited(paths, UNLINKS, async (path, at) => {
-      try {
-        const size = knownSize?.(at) ?? (await stat(path)).size
-        await unlink(path)
-        this.freedBytes += size
-      } catch (error) {
-        const wrapped = fileError(path, 'remove', error)
-        if (!hasErrorCode(wrapped, 'FILE_NOT_FOUND')) throw wrapped
-      }
-    })
+  /**
+   * In this thread: a directory lets one go at a time whoever asks, so several at once would only cost more, and take
+   * the process's threads for files from readers.
+   */
+  #unlink(path: string, knownSize?: number): void {
+    try {
+      const size = knownSize ?? statSync(path).size
+      unlinkSync(path)
+      this.freedBytes += size
+    } catch (error) {
+      const wrapped = fileError(path, 'remove', error)
+      if (!hasErrorCode(wrapped, 'FILE_NOT_FOUND')) throw wrapped
+    }
   }
 
   async #eachBatch<Item>(
     items: readonly Item[],
-    work: (transaction: Transaction, batch: readonly Item[]) => Promise<readonly Item[]>,
+    size: number,
+    work: (transaction: Transaction, batch: readonly Item[]) => readonly Item[],
   ): Promise<readonly Item[]> {
     const done: Item[] = []
-    for (const batch of batchesOf(items)) done.push(...(await this.#inTurn((transaction) => work(transaction, batch))))
+    for (let start = 0; start < items.length; start += size) {
+      const batch = items.slice(start, start + size)
+      done.push(...(await this.#inTurn((transaction) => work(transaction, batch))))
+    }
     return done
   }
 
   /** A batch with the database to itself, then a pause for others. */
-  async #inTurn<Output>(work: (transaction: Transaction) => Promise<Output>): Promise<Output> {
-    const output = await this.#database.writeExclusively(work)
+  async #inTurn<Output>(work: (transaction: Transaction) => Output): Promise<Output> {
+    const output = this.#database.writeBlocking(work)
     await wait(PAUSE_MS)
     return output
   }
@@ -296,10 +328,4 @@ function isUnknown(transaction: Transaction, digest: Digest): boolean {
 
 function namesIn(directory: string): readonly string[] {
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => (entry.isFile() ? [entry.name] : []))
-}
-
-function batchesOf<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
-  const batches: (readonly Item[])[] = []
-  for (let start = 0; start < items.length; start += BATCH) batches.push(items.slice(start, start + BATCH))
-  return batches
 }

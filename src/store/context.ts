@@ -9,7 +9,10 @@ export type ContentSharing = 'shared' | 'isolated'
 export interface CollectionReport {
   /** Blobs that went, by namespace. */
   readonly blobs: readonly { readonly namespace: string; readonly digest: string; readonly sizeBytes: number }[]
+  /** Leases whose time was up. */
   readonly leases: readonly { readonly namespace: string; readonly id: string }[]
+  /** Records whose time was up. */
+  readonly images: readonly { readonly namespace: string; readonly name: string }[]
   readonly ingests: readonly { readonly namespace: string; readonly ref: string; readonly sizeBytes: number }[]
   /** Files that no table knew, left by a crash. */
   readonly orphanCount: number

@@ -9,6 +9,7 @@ import { databaseError, isBusy } from './sqlite-error.ts'
 const BUSY_TIMEOUT_MS = 20
 const GIVE_UP_AFTER_MS = 60_000
 const LONGEST_PAUSE_MS = 50
+const LARGE_CACHE_KIB = 64 * 1024
 
 /** Values for the placeholders of a statement. */
 export type Parameters = readonly SQLInputValue[]
@@ -59,7 +60,10 @@ export class StoreDatabase implements Disposable {
 
   /** For threads that may wait: opens what {@link StoreDatabase.open} made. */
   static openBlocking(path: string): StoreDatabase {
-    return new StoreDatabase(path, connect(path, GIVE_UP_AFTER_MS))
+    const database = connect(path, GIVE_UP_AFTER_MS)
+    // Such threads go through all there is, and some of it several times.
+    database.exec(`PRAGMA cache_size = -${LARGE_CACHE_KIB}`)
+    return new StoreDatabase(path, database)
   }
 
   /** Reads. Several statements see the same state only inside {@link StoreDatabase.readAtOnce}. */
@@ -93,21 +97,6 @@ export class StoreDatabase implements Disposable {
   /** As {@link StoreDatabase.write}, for threads that may wait. */
   writeBlocking<Output>(work: (transaction: Transaction) => Output): Output {
     return this.#transact('BEGIN IMMEDIATE', work)
-  }
-
-  /**
-   * As {@link StoreDatabase.writeBlocking}, for work that waits in between. Nobody else writes meanwhile, and nothing
-   * else may use this connection.
-   */
-  async writeExclusively<Output>(work: (transaction: Transaction) => Promise<Output>): Promise<Output> {
-    this.#database.exec('BEGIN IMMEDIATE')
-    try {
-      const output = await work(this.#transaction)
-      this.#database.exec('COMMIT')
-      return output
-    } finally {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-    }
   }
 
   [Symbol.dispose](): void {

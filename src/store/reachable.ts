@@ -1,7 +1,7 @@
 import { GC_CONTENT_LABEL, type Labels } from '../oci/index.ts'
 import type { Transaction } from './database.ts'
 import { expiryOf, FLAT_LABEL } from './leases.ts'
-import { labelsOf, numberOf, parseLabels, type Row, textOf } from './rows.ts'
+import { labelsOf, numberOf, optionalTextOf, parseLabels, type Row, textOf } from './rows.ts'
 
 /** Label on a blob that keeps it, whatever its value. */
 const ROOT_LABEL = 'containerd.io/gc.root'
@@ -118,8 +118,8 @@ function relevantLabels(text: string): Labels {
   return text.includes(GC_PREFIX) ? parseLabels(text) : {}
 }
 
-/** Reads what it is asked for from the database, as it is now. */
-export function liveSource(transaction: Transaction, namespace: string): GraphSource {
+/** Reads what it is asked for from the database, as it is now. An image whose time is up is none any more. */
+export function liveSource(transaction: Transaction, namespace: string, now: number): GraphSource {
   return {
     blobLabels(digest) {
       const row = transaction.get('SELECT labels FROM blobs WHERE digest = ? AND namespace = ?', digest, namespace)
@@ -127,7 +127,9 @@ export function liveSource(transaction: Transaction, namespace: string): GraphSo
     },
     image(name) {
       const row = transaction.get('SELECT digest, labels FROM images WHERE namespace = ? AND name = ?', namespace, name)
-      return row === undefined ? undefined : { target: textOf(row, 'digest'), labels: labelsOf(row, 'labels') }
+      if (row === undefined) return undefined
+      const labels = labelsOf(row, 'labels')
+      return isExpired(labels, now) ? undefined : { target: textOf(row, 'digest'), labels }
     },
   }
 }
@@ -154,7 +156,7 @@ export function followLease(
   else reachable.follow(digests, source)
 }
 
-/** Whether a lease has ended. */
+/** Whether the time of a lease or an image is up. */
 export function isExpired(labels: Labels, now: number): boolean {
   return (expiryOf(labels) ?? Number.POSITIVE_INFINITY) <= now
 }
@@ -168,22 +170,24 @@ export interface ScannedNamespace {
 
 /** Finds what is reachable in a namespace, from its images, lists, leases and roots. */
 export function scanNamespace(transaction: Transaction, namespace: string, now: number): ScannedNamespace {
-  const rows = transaction.all(
-    `SELECT digest, size, iif(instr(labels, '${GC_PREFIX}') > 0, labels, '') AS labels FROM blobs WHERE namespace = ?`,
-    namespace,
-  )
   // From memory: a hundred thousand look-ups would take as long as all the rest.
   const blobs = new Map<string, Labels>()
   const reachable = new ReachableSet()
-  const live = liveSource(transaction, namespace)
+  const live = liveSource(transaction, namespace, now)
   const source: GraphSource = { image: (name) => live.image(name), blobLabels: (digest) => blobs.get(digest) }
   const roots: string[] = []
-  for (const row of rows) {
-    const [digest, text] = [textOf(row, 'digest'), textOf(row, 'labels')]
-    const labels = text === '' ? NO_LABELS : parseLabels(text)
+  const sizes = new Map<string, number>()
+  const labelled = transaction.all(
+    `SELECT digest, size, labels FROM blobs WHERE namespace = ? AND instr(labels, '${GC_PREFIX}') > 0`,
+    namespace,
+  )
+  for (const row of labelled) {
+    const [digest, labels] = [textOf(row, 'digest'), parseLabels(textOf(row, 'labels'))]
+    sizes.set(digest, numberOf(row, 'size'))
     blobs.set(digest, labels)
-    if (text !== '' && reachable.note(digest, labels)) roots.push(digest)
+    if (reachable.note(digest, labels)) roots.push(digest)
   }
+  for (const [digest, sizeBytes] of plainBlobs(transaction, namespace)) sizes.set(digest, sizeBytes)
   reachable.follow(roots, source)
   for (const row of transaction.all('SELECT name FROM images WHERE namespace = ?', namespace)) {
     reachable.followImage(textOf(row, 'name'), source)
@@ -196,11 +200,38 @@ export function scanNamespace(transaction: Transaction, namespace: string, now: 
   for (const row of transaction.all('SELECT id, labels FROM leases WHERE namespace = ?', namespace)) {
     followLease(transaction, namespace, row, now, reachable, source)
   }
-  const white = rows.flatMap((row) => {
-    const digest = textOf(row, 'digest')
-    return reachable.has(digest) ? [] : [{ digest, sizeBytes: numberOf(row, 'size') }]
-  })
+  const white: { readonly digest: string; readonly sizeBytes: number }[] = []
+  for (const [digest, sizeBytes] of sizes) if (!reachable.has(digest)) white.push({ digest, sizeBytes })
   return { reachable, white }
 }
 
-const NO_LABELS: Labels = {}
+/** Blobs that SQLite puts into one text: rows of their own would take several times as long. */
+const LISTED = 20_000
+
+/** Blobs of a namespace without a label that a collection looks at, with their sizes. */
+function* plainBlobs(transaction: Transaction, namespace: string): Iterable<readonly [digest: string, size: number]> {
+  const sql = `SELECT group_concat(digest || ' ' || size, ',') AS list FROM (SELECT digest, size FROM blobs
+    WHERE digest > ? AND namespace = ? AND instr(labels, '${GC_PREFIX}') = 0 ORDER BY digest LIMIT ${LISTED})`
+  for (const blob of listed((after) => transaction.get(sql, after, namespace))) {
+    const [digest = '', size] = blob.split(' ')
+    yield [digest, Number(size)]
+  }
+}
+
+/** Digests of the blobs of all namespaces. */
+export function* digestsInStore(transaction: Transaction): Iterable<string> {
+  const sql = `SELECT group_concat(digest, ',') AS list FROM (
+    SELECT DISTINCT digest FROM blobs WHERE digest > ? ORDER BY digest LIMIT ${LISTED})`
+  yield* listed((after) => transaction.get(sql, after))
+}
+
+/** What a query gives in parts, each after the digest that the one before ended with. */
+function* listed(part: (after: string) => Row | undefined): Iterable<string> {
+  for (let after = ''; ; ) {
+    const list = optionalTextOf(part(after) ?? {}, 'list')
+    if (list === undefined) return
+    const items = list.split(',')
+    yield* items
+    after = items.at(-1)?.split(' ')[0] ?? ''
+  }
+}

@@ -259,7 +259,24 @@ test('tare manifest inspect shows an index of any place, and a single image with
   const single = await manifest(home, 'inspect', DOCKER)
   assert.match(single.stderr, /not a list/)
   assert.equal((JSON.parse(single.stdout) as { readonly schemaVersion: number }).schemaVersion, 2)
-  await failed(home, 'NOT_FOUND', 4, 'inspect', `${registry.address}/app:v2`, NO_TLS)
+  const absent = await failed(home, 'NOT_FOUND', 4, 'inspect', `${registry.address}/app:v2`, NO_TLS)
+  assert.match(String(absent['message']), /^no list is named ".*\/app:v2", and /)
+})
+
+test('tare manifest push and from write an archive to standard output; none is a member from standard input', async () => {
+  await using home = await temporaryDirectory()
+  await done(home, 'create', 'app', MULTI)
+  for (const args of [
+    ['push', 'app', 'oci-archive:-'],
+    ['from', MULTI, 'oci-archive:-'],
+  ]) {
+    const { code, stdout, stderr } = await manifest(home, ...args)
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /"imageLayoutVersion"/)
+    assert.match(stderr, /^pushed: /m)
+  }
+  await failed(home, 'INVALID_ARGUMENT', 2, 'add', 'app', 'oci-archive:-')
+  await failed(home, 'INVALID_ARGUMENT', 2, 'from', 'oci-archive:-', 'oci:/never')
 })
 
 test('tare manifest push writes to the registry of its name, and the digest into a file', async () => {
@@ -347,6 +364,17 @@ test('tare manifest push signs list and members, takes signatures along, and cha
   await failed(home, 'SIGNATURE_FORBIDS_CHANGE', 5, 'from', at('signed:v1'), at('docker:v1'), NO_TLS, '-f', 'v2s2')
   await done(home, 'from', at('signed:v1'), at('docker:v1'), NO_TLS, '-f', 'v2s2', '--remove-signatures')
 
+  const lockedKey = home.join('cosign.key')
+  await writeFile(lockedKey, Buffer.from(await readFile(fixture('diffah/keys/cosign.key.b64'), 'latin1'), 'base64'))
+  const [password, wrong] = [home.join('password'), home.join('wrong')]
+  await writeFile(password, 'tare\nnot this\n')
+  await writeFile(wrong, 'nothing\n')
+  const locked = ['push', 'app', at('locked:v1'), NO_TLS, '--sign-by-sigstore-private-key', lockedKey]
+  await failed(home, 'KEY_PASSWORD', 2, ...locked, '--sign-passphrase-file', wrong)
+  await done(home, ...locked, '--sign-passphrase-file', password)
+  assert.equal(await referrers('locked', digest), 1)
+  await failed(home, 'INVALID_ARGUMENT', 2, 'push', 'app', at('x:v1'), NO_TLS, '--sign-passphrase-file', password)
+
   await failed(home, 'UNSUPPORTED_BY_DESTINATION', 2, 'push', 'app', 'dir:/never', '--sign-key', key)
   await failed(home, 'FILE_NOT_FOUND', 3, 'push', 'app', at('x:v1'), NO_TLS, '--sign-key', home.join('absent'))
 })
@@ -412,10 +440,7 @@ test('tare manifest keeps members of the local store, and says when one is no lo
   const ended = await run('manifest', 'push', '--all', 'app', `oci:${home.join('layout')}:again`, '--json')
   assert.equal(ended.code, 4)
   const { error } = JSON.parse(ended.stdout) as { readonly error: Readonly<Record<string, string>> }
-  assert.match(
-    error['message'] ?? '',
-    /is no longer at store:docker.io\/library\/gone:latest|is no longer at store:gone/,
-  )
+  assert.match(error['message'] ?? '', /is no longer at store:gone/)
   await failed(home, 'NOT_FOUND', 4, 'inspect', `oci:${home.join('layout')}:again`)
 })
 
@@ -465,10 +490,10 @@ test('tare manifest add that is killed leaves the list as it was, or with all th
   const images = await distinctImages(home, 6)
   await done(home, 'create', 'app')
   let known = 0
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 5; round++) {
     const child = startManifest(home, 'add', 'app', ...images)
     const exited = once(child, 'exit')
-    await Promise.race([exited, wait(300 + 150 * round)])
+    await Promise.race([exited, wait(300 + 250 * round)])
     child.kill('SIGKILL')
     await exited
     const { manifests } = await inspect(home, 'app')

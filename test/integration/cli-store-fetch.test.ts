@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe, test } from 'node:test'
 import { readImageTree } from '../../src/image/index.ts'
-import { parsePlatform } from '../../src/oci/index.ts'
+import { MEDIA_TYPE, parsePlatform } from '../../src/oci/index.ts'
 import { startRegistry } from '../../src/registry/index.ts'
 import { digestOf } from '../../src/stream/index.ts'
 import { openSource } from '../../src/transport/index.ts'
 import { type EndedInProcess, runInProcess } from '../support/command-line.ts'
 import { tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
+import { putSchema1 } from '../support/incremental-images.ts'
 import { errorIn, resultIn } from '../support/run-tare.ts'
 import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
@@ -18,6 +19,7 @@ const MEMBERS = ['linux/amd64', 'linux/arm64'].map((platform) => ({
   compression: 'gzip' as const,
   platform: parsePlatform(platform),
 }))
+const SCHEMA1 = new URL('../golden/incremental/schema1/', import.meta.url)
 const INSECURE = '--tls-verify=false'
 
 /** Runs the tool over the store of a directory. */
@@ -84,6 +86,22 @@ describe('tare content fetch', () => {
     const listed = (await done(directory, 'content', 'ls', '-q')).stdout
     assert.equal(listed.trim().split('\n').length, 5)
     assert.match((await done(directory, 'image', 'ls')).stdout, /^docker\.io\/library\/mine:v1 /m)
+  })
+})
+
+describe('a Docker schema 1 image', () => {
+  test('is converted by tare pull and content fetch, as ctr does it', async () => {
+    await using registry = await startRegistry()
+    await using directory = await temporaryDirectory()
+    await putSchema1(registry, SCHEMA1, 'v1')
+    const name = `${registry.address}/schema1:v1`
+    const pulled = await done(directory, 'pull', '--json', INSECURE, name)
+    assert.match(pulled.stderr, /schema 1 image/)
+    const { mediaType, digest } = resultIn(pulled)
+    assert.equal(mediaType, MEDIA_TYPE.OCI_MANIFEST)
+    const fetched = await done(directory, 'content', 'fetch', '--json', INSECURE, name, 'other:v1')
+    assert.equal(resultIn(fetched)['digest'], digest)
+    assert.match((await done(directory, 'image', 'check', '--all-platforms')).stdout, /other:v1 +complete/)
   })
 })
 

@@ -147,6 +147,26 @@ suite('push all', () => {
     assert.ok(blobs.every((blob) => blob.outcome === 'written'))
   })
 
+  test('pushList() sends blobs of several members at a time', { timeout: 30_000 }, async () => {
+    await using directory = await temporaryDirectory()
+    // Nothing is answered before as many uploads are under way as two members of two blobs each have.
+    const all = Promise.withResolvers<undefined>()
+    let uploadCount = 0
+    await using registry = await recordingRegistry(async ({ method }) => {
+      if (method !== 'POST') return
+      uploadCount++
+      if (uploadCount === 4) all.resolve(undefined)
+      await all.promise
+    })
+    const images = platforms('linux/amd64', 'linux/arm64').map((platform, at) => ({
+      reference: `oci:${directory.join(`image-${at}`)}`,
+      image: { layers: [tarOf({ own: `own ${at}` })], platform },
+    }))
+    for (const { reference, image } of images) await writeImage(reference, image)
+    const list = await listOf(...images.map(({ reference }) => reference))
+    assert.equal((await push(list, `docker://${registry.address}/app:v1`)).blobs.length, 4)
+  })
+
   test('pushList() reads members of a registry, layouts, archives, a directory and files in one push', async () => {
     await using directory = await temporaryDirectory()
     await using registry = await startRegistry()

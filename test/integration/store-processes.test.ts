@@ -5,7 +5,6 @@ import { mkdirSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { test } from 'node:test'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { hasErrorCode } from '../../src/errors/index.ts'
 import { type Digest, isDigest } from '../../src/oci/index.ts'
@@ -126,20 +125,27 @@ test('an ingest whose process was killed is taken up by another at once', async 
 test('one process deletes and collects while another pulls: what is named is always whole', async () => {
   await using directory = await temporaryDirectory()
   const path = directory.join('store')
-  await using one = await Store.open(path)
   await using two = await Store.open(path)
-  const stop = new AbortController()
-  const deleting = (async () => {
-    while (!stop.signal.aborted) {
+  const script = `
+    import { Store } from ${JSON.stringify(new URL('../../src/store/index.ts', import.meta.url).href)}
+    import { setImmediate as nextTurn } from 'node:timers/promises'
+    let stopped = false
+    process.stdin.on('end', () => (stopped = true)).resume()
+    const store = await Store.open(${JSON.stringify(path)})
+    let count = 0
+    process.stdout.write('ready')
+    while (!stopped) {
       await nextTurn()
-      await one
-        .namespace()
-        .images.delete('app', { synchronous: true })
-        .catch((error: unknown) => {
-          if (!hasErrorCode(error, 'NOT_FOUND')) throw error
-        })
+      const deleted = store.namespace().images.delete('app', { synchronous: true }).then(() => count++)
+      await deleted.catch((error) => { if (error.code !== 'NOT_FOUND') throw error })
     }
-  })()
+    process.stdout.write(' ' + count)
+    await store[Symbol.asyncDispose]()`
+  const deleter = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const ended = once(deleter, 'close')
+  let said = ''
+  deleter.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  await once(deleter.stdout, 'data')
   for (let round = 0; round < 15; round++) {
     await using leased = await two.namespace().leased()
     const { content, images } = leased.namespace
@@ -151,9 +157,10 @@ test('one process deletes and collects while another pulls: what is named is alw
       assert.ok(reader.sizeBytes > 0)
     }
   }
-  stop.abort()
-  await deleting
-  assert.deepEqual((await one.check({ readBlobs: true })).problems, [])
+  deleter.stdin.end()
+  assert.deepEqual(await ended, [0, null])
+  assert.match(said, /^ready [1-9]/, 'it did delete')
+  assert.deepEqual((await two.check({ readBlobs: true })).problems, [])
 })
 
 const tmpfs = canMount()

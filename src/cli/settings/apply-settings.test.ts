@@ -97,8 +97,8 @@ test('applySettings() stops at a broken file or variable', async () => {
   await assert.doesNotReject(valuesFor(dir, [], { TARE_ZSTD_LEVEL: 'none' }))
 })
 
-test('every option that is a setting takes the settings’ values and refuses what they refuse', () => {
-  const program = createProgram(async () => {}, { out() {}, err() {}, note() {} })
+test('every option that is a setting takes the settings’ values and refuses what they refuse', async () => {
+  const program = await createProgram(async () => {}, { out() {}, err() {}, note() {} })
   const options = [program, ...program.commands].flatMap((command) => command.options)
   let checked = 0
   for (const { name, type } of SETTINGS) {

@@ -16,7 +16,7 @@ export function defineGc(program: Command, execute: Execute): void {
     .command('gc')
     .summary('free what no image of the local store needs')
     .description(
-      'Removes blobs that no image, lease or label keeps, leases that have ended and writes that were given up, in all ' +
+      'Removes blobs that no image, list, lease or label keeps, leases that have ended and writes that were given up, in all ' +
         'namespaces of the store. Nobody is held up meanwhile.',
     )
     .option('--dry-run', 'say what would go and remove nothing; with --quiet the digests alone')
@@ -39,11 +39,12 @@ export function defineGc(program: Command, execute: Execute): void {
     )
 }
 
-function summaryText({ blobs, leases, ingests, orphanCount, freedBytes, isDryRun }: CollectionReport): string {
+function summaryText({ blobs, leases, images, ingests, orphanCount, freedBytes, isDryRun }: CollectionReport): string {
   const counted = (count: number): string | undefined => (count === 0 ? undefined : String(count))
   return formatFields([
     [isDryRun ? 'would free' : 'freed', formatSize(freedBytes)],
     ['blobs', String(blobs.length)],
+    ['images that expired', counted(images.length)],
     ['leases that ended', counted(leases.length)],
     ['writes given up', counted(ingests.length)],
     ['files without an entry', counted(orphanCount)],

@@ -16,6 +16,7 @@ import {
 } from '../open-store.ts'
 import { localName } from '../local-name.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
+import { withoutSchema1 } from '../without-schema1.ts'
 import type { Execute } from '../run.ts'
 
 interface PullOptionValues extends RegistryOptionValues, StoreOptionValues {
@@ -75,7 +76,9 @@ export function definePull(program: Command, execute: Execute): void {
           content: namespace.content,
           findPlain: async (diffId: DiffId) => (await (layers ??= localLayers(namespace, run))).get(diffId),
         }
-        await using from = new NearbySource(await openSource(reference, context), nearby)
+        await using resources = new AsyncDisposableStack()
+        const remote = await withoutSchema1(resources.use(await openSource(reference, context)), resources, run)
+        await using from = new NearbySource(remote, nearby)
         // By its text: a name that has a digest is given to nothing else.
         await using to = await openDestination(values.into ?? `store:${target}`, context)
         const { signal, logger, onProgress, settings } = run

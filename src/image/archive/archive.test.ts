@@ -12,6 +12,7 @@ import {
   type Descriptor,
   IMAGE_NAME_ANNOTATION,
   MEDIA_TYPE,
+  anyPlatform,
   onlyPlatform,
   parsePlatform,
   REF_NAME_ANNOTATION,
@@ -130,6 +131,25 @@ describe('importImages() of a layout', () => {
     await target.store.collect()
     const check = await checkImage(namespace.content, image.manifest.descriptor, ALL_PLATFORMS)
     assert.deepEqual([check.isAvailable, check.missing], [true, []])
+  })
+
+  test('takes the last of several images of one name', async () => {
+    await using target = await temporaryStore()
+    const namespace = target.store.namespace()
+    const annotations = { [REF_NAME_ANNOTATION]: 'docker.io/library/app:v1' }
+    const { descriptor, bytes } = image.manifest
+    const other = Buffer.concat([bytes, Buffer.from('\n')])
+    const last = { digest: digestOf(other), size: other.length }
+    const archive = layoutOf([{ annotations }, { annotations, ...last }], {
+      more: [[blobPath(last.digest), other.toString()]],
+    })
+    await importBytes(namespace, archive)
+    const records = await namespace.images.list()
+    assert.deepEqual(
+      records.map((record) => [record.name, record.target.digest]),
+      [['docker.io/library/app:v1', last.digest]],
+    )
+    assert.notEqual(last.digest, descriptor.digest)
   })
 
   test('without a name keeps nothing longer than the next collection', async () => {
@@ -458,6 +478,51 @@ describe('exportArchive()', () => {
     const s390x = onlyPlatform(parsePlatform('linux/s390x'))
     await assert.rejects(count({ platform: s390x }), (error) => hasErrorCode(error, 'NO_MATCHING_PLATFORM'))
     assert.deepEqual(await count({ platform: s390x, skipDockerManifest: true }), [1, false])
+  })
+
+  test('leaves out what is not there where that is wanted: members, and all below an incomplete manifest', async () => {
+    await using target = await temporaryStore()
+    const { content } = target.store.namespace()
+    const member = async (architecture: string): Promise<readonly Descriptor[]> => {
+      const config = await putContent(content, `{"architecture":"${architecture}"}`, {
+        mediaType: MEDIA_TYPE.OCI_CONFIG,
+      })
+      const layer = await putContent(content, architecture, { mediaType: MEDIA_TYPE.OCI_LAYER })
+      const document = JSON.stringify({ schemaVersion: 2, config, layers: [layer] })
+      return [await putContent(content, document, { mediaType: MEDIA_TYPE.OCI_MANIFEST }), config, layer]
+    }
+    const members = [await member('amd64'), await member('arm64'), await member('s390x')] as const
+    const manifests = members.map(([manifest], at) => ({
+      ...manifest,
+      platform: parsePlatform(['linux/amd64', 'linux/arm64', 'linux/s390x'][at] ?? ''),
+    }))
+    const index = await putContent(content, JSON.stringify({ schemaVersion: 2, manifests }), {
+      mediaType: MEDIA_TYPE.OCI_INDEX,
+    })
+    const [[amd], [arm, armConfig, armLayer], [whole, config, layer]] = members
+    assert.ok(amd && arm && armConfig && armLayer && whole && config && layer)
+    await content.delete(amd.digest)
+    await content.delete(armLayer.digest)
+    const exported = async (options: ExportOptions): Promise<ReadonlyMap<string, unknown>> =>
+      filesOf(await exportBytes(content, [{ descriptor: index, names: ['app:v1'] }], options))
+    await assert.rejects(exported({}), (error) => hasErrorCode(error, 'BLOB_NOT_FOUND'))
+    const files = await exported({ skipMissing: true })
+    const held = [index, arm, whole, config, layer].map(({ digest }) => `${blobPath(digest)} 444 0 0`)
+    assert.deepEqual(
+      [...files.keys()].filter((path) => / 444 /.test(path) && path.startsWith('blobs/')).toSorted(),
+      held.toSorted(),
+    )
+    // What docker load would look for is not there.
+    const forArm = await exported({
+      skipMissing: true,
+      platform: anyPlatform(parsePlatform('linux/arm64')),
+      skipDockerManifest: true,
+    })
+    assert.ok(forArm.has(`${blobPath(arm.digest)} 444 0 0`) && !forArm.has(`${blobPath(armConfig.digest)} 444 0 0`))
+    const direct = await filesOf(
+      await exportBytes(content, [{ descriptor: arm, names: ['app:arm'] }], { skipMissing: true }),
+    )
+    assert.ok(!direct.has('manifest.json 644 0 0'))
   })
 
   test('leaves out what a filter drops and what may not be passed on', async () => {

@@ -1,11 +1,13 @@
-import { SizeMismatchError, TareError } from '../../errors/index.ts'
+import { hasErrorCode, SizeMismatchError, TareError } from '../../errors/index.ts'
 import {
   type Annotations,
   type ContentProvider,
   type Descriptor,
+  type DescriptorHandler,
   type Digest,
   digestAlgorithm,
   digestHex,
+  formatGoJson,
   handleInOrder,
   IMAGE_NAME_ANNOTATION,
   isForeignLayerType,
@@ -30,7 +32,7 @@ import { TAR_TRAILER, tarHeader, tarPadding } from '../../tar/index.ts'
 import { childrenHandler } from '../content/children.ts'
 import { readManifestBlob } from '../content/read-blob.ts'
 import { formatDescriptor } from '../go-descriptor.ts'
-import { formatJson, joinMembers } from '../json-text.ts'
+import { joinMembers } from '../json-text.ts'
 import { familiarName, referenceObject } from './reference-names.ts'
 
 /** What goes into an archive. */
@@ -56,6 +58,11 @@ export interface ExportOptions extends OperationOptions {
   readonly blobFilter?: ((descriptor: Descriptor) => boolean) | undefined
   /** Leave out layers that may not be passed on. @default false */
   readonly skipNonDistributable?: boolean | undefined
+  /**
+   * Leave out members of an index that are not there, and config and layers of a manifest that lacks one of them, which
+   * `manifest.json` then does not list. Otherwise what is missing is an error. @default false
+   */
+  readonly skipMissing?: boolean | undefined
 }
 
 /**
@@ -125,6 +132,8 @@ class ExportPlan {
   readonly #files = new Map<string, ArchiveFile>()
   readonly #algorithms = new Set<string>()
   readonly #dockerImages = new Map<Digest, DockerImage>()
+  /** Manifests without all that they name. */
+  readonly #incomplete = new Set<Digest>()
   /** The manifest that an index means; undefined where it means none. */
   readonly #picks = new Map<Digest, Descriptor | undefined>()
 
@@ -136,14 +145,14 @@ class ExportPlan {
   async add(entry: Descriptor): Promise<void> {
     const name = entry.annotations?.[IMAGE_NAME_ANNOTATION] ?? ''
     const pick = await this.#pick(entry)
-    if (pick === undefined) return
+    if (pick === undefined || this.#incomplete.has(pick.digest)) return
     const image = this.#dockerImages.get(pick.digest) ?? { descriptor: pick, names: [] }
     this.#dockerImages.set(pick.digest, image)
     if (name !== '' && !image.names.includes(name)) image.names.push(name)
   }
 
   async finish(entries: readonly Descriptor[]): Promise<readonly ArchiveFile[]> {
-    this.#document('oci-layout', formatJson({ imageLayoutVersion: '1.0.0' }), 0o444)
+    this.#document('oci-layout', formatGoJson({ imageLayoutVersion: '1.0.0' }), 0o444)
     const index = joinMembers([
       ['schemaVersion', '2'],
       ['manifests', `[${entries.map(formatDescriptor).join(',')}]`],
@@ -185,21 +194,52 @@ class ExportPlan {
       matcher !== undefined && (platform === undefined || matcher.matches(platform))
     await this.#takeBlob(entry)
     for (const member of members) {
-      if (matcher === undefined || allPlatforms === true || isMatching(member)) await this.#takeTree(member)
+      if (matcher !== undefined && allPlatforms !== true && !isMatching(member)) continue
+      if (this.#options.skipMissing === true && !(await this.#isThere(member, signal))) {
+        this.#incomplete.add(member.digest)
+      } else await this.#takeTree(member)
     }
     if (matcher === undefined) return undefined
-    const [best] = sortByPlatform(members.filter(isMatching), matcher)
+    const whole = members.filter((member) => isMatching(member) && !this.#incomplete.has(member.digest))
+    const [best] = sortByPlatform(whole, matcher)
     if (best !== undefined || skipDockerManifest === true) return best
     throw new TareError('NO_MATCHING_PLATFORM', `index ${entry.digest} has no match for the platform`)
   }
 
   async #takeTree(root: Descriptor): Promise<void> {
-    const handler = handleInOrder(async (descriptor) => {
+    const take: DescriptorHandler = async (descriptor) => {
       this.#algorithms.add(digestAlgorithm(parseDigest(descriptor.digest)))
       await this.#takeBlob(descriptor)
       return []
-    }, childrenHandler(this.#provider))
-    await walk(handler, [root], this.#options)
+    }
+    const children = childrenHandler(this.#provider)
+    const below = this.#options.skipMissing === true ? this.#whatIsThere(children) : children
+    await walk(handleInOrder(take, below), [root], this.#options)
+  }
+
+  /** Of an index the members that are there, of a manifest all or nothing. */
+  #whatIsThere(children: DescriptorHandler): DescriptorHandler {
+    return async (descriptor, signal) => {
+      const found = await children(descriptor, signal)
+      const held = await Promise.all(found.map((child) => this.#isThere(child, signal)))
+      if (!held.includes(false)) return found
+      if (isIndexType(descriptor.mediaType)) return found.filter((_, at) => held[at])
+      this.#incomplete.add(descriptor.digest)
+      return []
+    }
+  }
+
+  async #isThere(descriptor: Descriptor, signal: AbortSignal | undefined): Promise<boolean> {
+    const { blobFilter, skipNonDistributable } = this.#options
+    if (blobFilter?.(descriptor) === false) return true
+    if (skipNonDistributable === true && isForeignLayerType(descriptor.mediaType)) return true
+    try {
+      await using reader = await this.#provider.openReader(descriptor, { signal })
+      return reader.sizeBytes === descriptor.size
+    } catch (error) {
+      if (hasErrorCode(error, 'BLOB_NOT_FOUND')) return false
+      throw error
+    }
   }
 
   async #takeBlob(descriptor: Descriptor): Promise<void> {
@@ -232,9 +272,9 @@ class ExportPlan {
       const layers = document.layers.map((layer) => blobPath(layer.digest))
       elements.push(
         joinMembers([
-          ['Config', formatJson(blobPath(document.config.digest))],
-          ['RepoTags', formatJson(tags.length === 0 ? null : tags)],
-          ['Layers', formatJson(layers.length === 0 ? null : layers)],
+          ['Config', formatGoJson(blobPath(document.config.digest))],
+          ['RepoTags', formatGoJson(tags.length === 0 ? null : tags)],
+          ['Layers', formatGoJson(layers.length === 0 ? null : layers)],
         ]),
       )
     }

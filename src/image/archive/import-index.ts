@@ -6,6 +6,7 @@ import {
   type ContentStore,
   type Descriptor,
   type Digest,
+  formatGoJson,
   IMAGE_NAME_ANNOTATION,
   isDigest,
   MEDIA_TYPE,
@@ -27,7 +28,7 @@ import {
 import { readTar, safeEntryPath, type TarEntryItem } from '../../tar/index.ts'
 import { imagePlatforms } from '../content/image-platforms.ts'
 import { formatDescriptor } from '../go-descriptor.ts'
-import { formatJson, joinMembers } from '../json-text.ts'
+import { joinMembers } from '../json-text.ts'
 import { normalName, referenceObject } from './reference-names.ts'
 
 /** Compresses the plain layers of a Docker archive. */
@@ -264,7 +265,7 @@ class DockerImport {
     for (const layer of layers) layerDescriptors.push(await this.#layer(this.#file(layer)))
     const manifest = joinMembers([
       ['schemaVersion', '2'],
-      ['mediaType', formatJson(MEDIA_TYPE.DOCKER_MANIFEST)],
+      ['mediaType', formatGoJson(MEDIA_TYPE.DOCKER_MANIFEST)],
       ['config', formatDescriptor(configDescriptor)],
       ['layers', `[${layerDescriptors.map(formatDescriptor).join(',')}]`],
     ])

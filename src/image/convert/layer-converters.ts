@@ -1,7 +1,6 @@
-import { zstd } from '../../compress/index.ts'
-import { decompress } from '../../compress/index.ts'
+import { decompress, zstd } from '../../compress/index.ts'
 import { type ContentStore, type Descriptor, type DiffId, isUncompressedLayerType } from '../../oci/index.ts'
-import { gzip, type GzipOptions } from '../../recompress/index.ts'
+import type { GzipOptions } from '../../recompress/index.ts'
 import { UNCOMPRESSED_LABEL, writeBlob } from '../../store/index.ts'
 import { type ByteSource, Digester, digesting, verified } from '../../stream/index.ts'
 import { type LayerCompression, withCompression } from './media-types.ts'
@@ -31,8 +30,14 @@ export function gzipLayer(options: Omit<GzipOptions, 'signal'>): ContentConverte
   return async (content, descriptor, signal) => {
     if (withCompression(descriptor.mediaType, 'gzip') === descriptor.mediaType) return undefined
     const ref = `convert-gzip-from-${descriptor.digest}`
-    return rewrite(content, descriptor, 'gzip', ref, (plain) => gzip(plain, { ...options, signal }), signal)
+    return rewrite(content, descriptor, 'gzip', ref, (plain) => packedInGzip(plain, { ...options, signal }), signal)
   }
+}
+
+/** The encoder is loaded when something is packed: most of those who load this folder pack nothing. */
+async function* packedInGzip(plain: ByteSource, options: GzipOptions): ByteSource {
+  const { gzip } = await import('../../recompress/index.ts')
+  yield* gzip(plain, options)
 }
 
 /**

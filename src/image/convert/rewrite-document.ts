@@ -1,15 +1,6 @@
-import { type Descriptor, type Digest, type DiffId, isJsonObject } from '../../oci/index.ts'
+import { type Descriptor, type DiffId, type Digest, formatGoJson, isJsonObject } from '../../oci/index.ts'
 import { formatDescriptor } from '../go-descriptor.ts'
-import {
-  compactJson,
-  formatJson,
-  formatJsonMap,
-  joinMembers,
-  type JsonMembers,
-  sortedMembers,
-  splitItems,
-  splitMembers,
-} from '../json-text.ts'
+import { compactJson, joinMembers, type JsonMembers, sortedMembers, splitItems, splitMembers } from '../json-text.ts'
 
 /** A change to one descriptor in a document: another descriptor, or none at all. */
 export type DescriptorChange = Descriptor | 'removed' | undefined
@@ -37,7 +28,7 @@ const PLATFORM_ORDER = ['architecture', 'os', 'os.version', 'os.features', 'vari
  */
 export function rewriteDocument(text: string, changes: DocumentChanges): string {
   const members = new Map(splitMembers(text) ?? [])
-  if (changes.mediaType !== undefined) members.set('mediaType', formatJson(changes.mediaType))
+  if (changes.mediaType !== undefined) members.set('mediaType', formatGoJson(changes.mediaType))
   if (changes.dropAnnotations === true)
     for (const name of ['annotations', 'subject', 'artifactType']) members.delete(name)
   return ordered(members, DOCUMENT_ORDER, (name, value) => {
@@ -91,13 +82,13 @@ function plainMember(name: string, value: string): string | undefined {
   if (['null', '""', '[]', '{}'].includes(compactJson(value))) {
     return name === 'architecture' || name === 'os' ? '""' : undefined
   }
-  return value.startsWith('"') ? formatJson(JSON.parse(value)) : compactJson(value)
+  return value.startsWith('"') ? formatGoJson(String(JSON.parse(value))) : compactJson(value)
 }
 
 function rewriteMap(text: string): string | undefined {
   const value: unknown = JSON.parse(text)
   if (!isJsonObject(value) || Object.keys(value).length === 0) return undefined
-  return formatJsonMap(Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, String(inner)])))
+  return formatGoJson(new Map(Object.entries(value).map(([key, inner]) => [key, String(inner)])))
 }
 
 function ordered(
@@ -121,8 +112,8 @@ export function rewriteConfig(text: string, changed: ReadonlyMap<DiffId, Digest>
   const members = new Map(splitMembers(text) ?? [])
   const rootfs = splitMembers(members.get('rootfs') ?? 'null')
   const before = splitItems(rootfs?.get('diff_ids') ?? 'null') ?? []
-  const diffIds = before.map((item): unknown => JSON.parse(item))
-  const after = diffIds.map((diffId) => changed.get(diffId as DiffId) ?? diffId)
+  const diffIds = before.map((item) => String(JSON.parse(item)))
+  const after = diffIds.map((diffId): string => changed.get(diffId as DiffId) ?? diffId)
   if (rootfs?.get('type') !== '"layers"' || after.every((diffId, position) => diffId === diffIds[position])) {
     return undefined
   }
@@ -130,7 +121,7 @@ export function rewriteConfig(text: string, changed: ReadonlyMap<DiffId, Digest>
     'rootfs',
     joinMembers([
       ['type', '"layers"'],
-      ['diff_ids', formatJson(after)],
+      ['diff_ids', formatGoJson(after)],
     ]),
   )
   for (const name of ['config', 'container_config']) {

@@ -4,6 +4,7 @@ import {
   type Descriptor,
   type DiffId,
   type Digest,
+  encodeOciManifest,
   isSchema1Type,
   MEDIA_TYPE,
   parseSchema1Manifest,
@@ -23,7 +24,6 @@ import {
 } from '../../stream/index.ts'
 import type { ImageSource, ManifestContent, OpenBlobOptions } from '../../transport/index.ts'
 import { ociConfigOfSchema1 } from './oci-config.ts'
-import { ociManifestOfDocker } from './oci-documents.ts'
 
 /** What schema 1 does not say of a layer. */
 export interface LayerFacts {
@@ -122,7 +122,7 @@ function makeDocuments(
   const configBytes = ociConfigOfSchema1(manifest, diffIds, subject)
   const config = { mediaType: MEDIA_TYPE.OCI_CONFIG, digest: digestOf(configBytes), size: configBytes.length }
   const layers = known.map(({ digest, size }) => ({ mediaType: MEDIA_TYPE.OCI_LAYER_GZIP, digest, size }))
-  const bytes = ociManifestOfDocker(config, layers)
+  const bytes = encodeOciManifest({ mediaType: MEDIA_TYPE.OCI_MANIFEST, config, layers })
   const descriptor = { mediaType: MEDIA_TYPE.OCI_MANIFEST, digest: digestOf(bytes), size: bytes.length }
   return { manifest: { descriptor, bytes }, config: { descriptor: config, bytes: configBytes } }
 }

@@ -3,6 +3,8 @@ import { CopyError, TareError } from '../../errors/index.ts'
 import {
   type Descriptor,
   type Digest,
+  encodeOciIndex,
+  encodeOciManifest,
   isConfigType,
   type Manifest,
   MEDIA_TYPE,
@@ -31,13 +33,8 @@ import {
   type TreeBlob,
 } from '../tree.ts'
 import { ociConfigOfDocker } from './oci-config.ts'
-import {
-  ociIndexWithMembers,
-  ociLayerType,
-  ociLayerVariant,
-  ociManifestOfDocker,
-  ociManifestWithLayers,
-} from './oci-documents.ts'
+import { withCompression } from './media-types.ts'
+import { ociLayerType, ociManifestWithLayers } from './oci-documents.ts'
 
 /** Options of {@link convertToOci}. */
 export interface ConvertToOciOptions extends OperationOptions {
@@ -138,7 +135,7 @@ class OciConverter {
     const isChanged = isDocker || members.some((member, at) => member !== node.members[at])
     if (!isChanged) return { node, hasZstdLayers: false }
     const descriptors = descriptorsOf(node, members)
-    const bytes = ociIndexWithMembers(node.document, descriptors)
+    const bytes = encodeOciIndex({ ...node.document, manifests: descriptors })
     const { subject, ...rest } = node.document
     const document = {
       ...rest,
@@ -171,7 +168,7 @@ class OciConverter {
     const { config, configBytes } = isDocker ? await this.#config(node) : { config: node.document.config }
     const subject = `manifest ${node.descriptor.digest}`
     const bytes = isDocker
-      ? ociManifestOfDocker(config, layers)
+      ? encodeOciManifest({ mediaType: MEDIA_TYPE.OCI_MANIFEST, config, layers })
       : ociManifestWithLayers(node.bytes, node.document, layers, subject)
     const descriptor = {
       ...node.descriptor,
@@ -274,7 +271,7 @@ function updatedLayer(before: Descriptor, fate: LayerFate): Descriptor {
   const mediaType =
     fate.compression === undefined
       ? before.mediaType
-      : (ociLayerVariant(before.mediaType, fate.compression) ?? before.mediaType)
+      : (withCompression(before.mediaType, fate.compression) ?? before.mediaType)
   return {
     mediaType,
     digest,

@@ -7,6 +7,7 @@ import { localName } from '../../local-name.ts'
 import { openContext } from '../../open-context.ts'
 import { labelOption, namespaceOption, openStore, parseLabels, type StoreOptionValues } from '../../open-store.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../../registry-options.ts'
+import { withoutSchema1 } from '../../without-schema1.ts'
 import type { Execute } from '../../run.ts'
 
 interface FetchOptionValues extends RegistryOptionValues, StoreOptionValues {
@@ -65,7 +66,8 @@ export function defineContentFetch(group: Command, execute: Execute): void {
         const context = { ...(await openContext(run, values)), storeNamespace: values.namespace }
         await using opened = await openStore(run, values, true)
         const { images } = opened.namespace
-        await using from = await openSource(reference, context)
+        await using resources = new AsyncDisposableStack()
+        const from = await withoutSchema1(resources.use(await openSource(reference, context)), resources, run)
         await using to = await openDestination(`store:${target}`, context)
         const { signal, logger, onProgress, settings } = run
         const report = await fetchImage(from, to, {

@@ -12,6 +12,7 @@ interface ExportOptionValues extends StoreOptionValues {
   readonly allPlatforms?: boolean
   readonly skipManifestJson?: boolean
   readonly skipNonDistributable?: boolean
+  readonly skipMissing?: boolean
 }
 
 /** `tare image export FILE NAME…` */
@@ -32,6 +33,7 @@ export function defineImageExport(group: Command, execute: Execute): void {
     .option('--all-platforms', 'take all members all the same')
     .option('--skip-manifest-json', 'leave out what docker load reads')
     .option('--skip-non-distributable', 'leave out layers that may not be passed on')
+    .option('--skip-missing', 'leave out what is not there: members of an index, and what hangs on them')
     .addOption(namespaceOption())
     .addHelpText(
       'after',
@@ -63,6 +65,7 @@ export function defineImageExport(group: Command, execute: Execute): void {
           allPlatforms: values.allPlatforms,
           skipDockerManifest: values.skipManifestJson,
           skipNonDistributable: values.skipNonDistributable,
+          skipMissing: values.skipMissing,
         })
         const isPiped = file === '-'
         await (isPiped ? run.standard.write(archive) : writeFileAtomically(file, archive))

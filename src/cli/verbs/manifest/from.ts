@@ -61,6 +61,7 @@ export function defineManifestFrom(group: Command, execute: Execute): void {
         }
         const annotations = parseAnnotations(values.annotation)
         const target = await imageArgument(destination)
+        run.standard.claimOutput(target)
         await using resources = new AsyncDisposableStack()
         const options = await pushOptions(values, target, resources, run)
         const [{ ManifestList }, { MemoryListStore }] = await Promise.all([

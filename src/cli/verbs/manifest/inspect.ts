@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { hasErrorCode } from '../../../errors/index.ts'
+import { hasErrorCode, isTareError, TareError } from '../../../errors/index.ts'
 import { examples } from '../../help.ts'
 import { imageArgument } from '../../image-argument.ts'
 import { openContext } from '../../open-context.ts'
@@ -27,7 +27,7 @@ export function defineManifestInspect(group: Command, execute: Execute): void {
     )
     .action((name: string, values: ReachOptionValues) =>
       execute(async (run) => {
-        const bytes = (await inspectStored(name, run)) ?? (await inspectImage(name, values, run))
+        const bytes = (await inspectStored(name, run)) ?? (await inspectElsewhere(name, values, run))
         const text = new TextDecoder().decode(bytes)
         return { kind: 'answer', report: JSON.parse(text), text: `${text}\n` }
       }),
@@ -47,6 +47,18 @@ async function inspectStored(name: string, run: Run): Promise<Uint8Array | undef
   } catch (error) {
     if (hasErrorCode(error, 'NOT_FOUND', 'NOT_A_LIST')) return undefined
     throw error
+  }
+}
+
+/** What has no transport was perhaps meant for a list, so an error says that there is none. */
+async function inspectElsewhere(name: string, values: ReachOptionValues, run: Run): Promise<Uint8Array> {
+  const { hasTransportPrefix } = await import('../../../transport/index.ts')
+  try {
+    return await inspectImage(name, values, run)
+  } catch (error) {
+    if (!isTareError(error) || hasTransportPrefix(name)) throw error
+    const { code, message, hint } = error
+    throw new TareError(code, `no list is named ${JSON.stringify(name)}, and ${message}`, { cause: error, hint })
   }
 }
 

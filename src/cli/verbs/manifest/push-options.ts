@@ -21,6 +21,7 @@ export interface PushOptionValues extends ReachOptionValues, SignOptionValues {
   readonly listFormat?: 'oci' | 'v2s2' | 'docker'
   readonly removeSignatures?: boolean
   readonly signBySigstorePrivateKey?: string
+  readonly signPassphraseFile?: string
 }
 
 /** Adds what every verb that pushes a list can be told, as podman's is. */
@@ -45,7 +46,11 @@ export function addPushOptions(command: Command): Command {
     .option('--remove-signatures', 'leave signatures of members behind')
     .option('--digestfile <file>', 'write the digest of what was pushed to a file')
     .option('--force', 'replace a destination that is not empty')
-  addSignOptions(command).addOption(new Option('--sign-by-sigstore-private-key <file>', 'as --sign-key').hideHelp())
+  addSignOptions(command)
+    .addOption(new Option('--sign-by-sigstore-private-key <file>', 'as --sign-key').hideHelp())
+    .optionsGroup('Signature Options:')
+    .option('--sign-passphrase-file <file>', 'read the password of the key from the first line of a file')
+    .optionsGroup('Options:')
   return addReachOptions(command, ['src', 'dest'])
 }
 

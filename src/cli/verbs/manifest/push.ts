@@ -65,6 +65,7 @@ export function defineManifestPush(group: Command, execute: Execute): void {
         const { lists } = opened
         const { id, names } = await findList(lists, name, { signal })
         const target = await imageArgument(destination ?? destinationOfName(names[0] ?? name))
+        run.standard.claimOutput(target)
         const { list } = await ManifestList.loadFromImage(lists, id, { signal })
         await using resources = new AsyncDisposableStack()
         const options = await pushOptions(values, target, resources, run)
