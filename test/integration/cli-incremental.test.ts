@@ -297,7 +297,7 @@ suite('tare incremental', () => {
     const made = await tare('diff', `inventory:${file}`, '--baseline', v1, v2, directory.join('app.tare'), '--json')
     const [, , left, patched] = resultIn(made)['blobs'] as readonly Fields[]
     assert.deepEqual([left?.['origin'], patched?.['origin']], ['baseline', 'patch'])
-    assert.equal((patched?.['sources'] as readonly unknown[]).length, 1)
+    assert.equal((patched?.['sources'] as readonly unknown[] | undefined)?.length, 1)
     const out = `oci:${directory.join('out')}:x`
     const applied = await tare('apply', directory.join('app.tare'), known, '--baseline', v1, out)
     assert.equal(applied.code, 0, applied.stderr)
