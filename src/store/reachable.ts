@@ -164,7 +164,7 @@ export function isExpired(labels: Labels, now: number): boolean {
 /** What is in a namespace, and what of it is reachable. */
 export interface ScannedNamespace {
   readonly reachable: ReachableSet
-  /** Blobs that are not. */
+  /** Blobs that are not, in the order of their digests. */
   readonly white: readonly { readonly digest: string; readonly sizeBytes: number }[]
 }
 
@@ -202,6 +202,8 @@ export function scanNamespace(transaction: Transaction, namespace: string, now: 
   }
   const white: { readonly digest: string; readonly sizeBytes: number }[] = []
   for (const [digest, sizeBytes] of sizes) if (!reachable.has(digest)) white.push({ digest, sizeBytes })
+  // As they are stored, so that those that lie together go together.
+  white.sort((a, b) => (a.digest < b.digest ? -1 : 1))
   return { reachable, white }
 }
 

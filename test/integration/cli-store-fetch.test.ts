@@ -7,7 +7,8 @@ import { startRegistry } from '../../src/registry/index.ts'
 import { digestOf } from '../../src/stream/index.ts'
 import { openSource } from '../../src/transport/index.ts'
 import { type EndedInProcess, runInProcess } from '../support/command-line.ts'
-import { tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
+import { buildImage, tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
+import { startContainerd } from '../support/containerd-server.ts'
 import { putSchema1 } from '../support/incremental-images.ts'
 import { errorIn, resultIn } from '../support/run-tare.ts'
 import { SCRATCH_CACHE } from '../support/scratch-cache.ts'
@@ -86,6 +87,28 @@ describe('tare content fetch', () => {
     const listed = (await done(directory, 'content', 'ls', '-q')).stdout
     assert.equal(listed.trim().split('\n').length, 5)
     assert.match((await done(directory, 'image', 'ls')).stdout, /^docker\.io\/library\/mine:v1 /m)
+  })
+})
+
+describe('tare pull', () => {
+  test('takes blobs that containerd has from there, and the rest from the registry', async () => {
+    await using registry = await startRegistry()
+    await using containerd = await startContainerd()
+    await using directory = await temporaryDirectory()
+    const name = `docker://${registry.address}/app:v1`
+    const recipe = { layers: [BASE, tarOf({ app: 'new' })], compression: 'gzip' } as const
+    await writeImage(`oci:${directory.join('layout')}:x`, recipe)
+    await done(directory, 'copy', `oci:${directory.join('layout')}:x`, name, INSECURE)
+    const context = { containerd: { address: containerd.address } }
+    await writeImage('containerd:base', { layers: [BASE], compression: 'gzip' }, context)
+    const [, base] = buildImage(recipe).blobs
+    const from = ['pull', '--json', INSECURE, '--containerd-address', containerd.address, name]
+    const pulled = resultIn(await done(directory, ...from))
+    assert.equal(pulled['reusedBytes'], base?.descriptor.size)
+    assert.equal(pulled['fetchedBytes'], (pulled['writtenBytes'] as number) - (base?.descriptor.size ?? 0))
+    assert.match((await done(directory, 'image', 'check', '--all-platforms')).stdout, /complete +3\/3/)
+    const again = resultIn(await done(directory, ...from, 'again'))
+    assert.deepEqual([again['fetchedBytes'], again['writtenBytes']], [0, 0])
   })
 })
 

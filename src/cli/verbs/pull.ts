@@ -15,6 +15,7 @@ import {
   type StoreOptionValues,
 } from '../open-store.ts'
 import { localName } from '../local-name.ts'
+import { nearbyContent } from '../nearby-content.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../registry-options.ts'
 import { withoutSchema1 } from '../without-schema1.ts'
 import type { Execute } from '../run.ts'
@@ -31,8 +32,8 @@ export function definePull(program: Command, execute: Execute): void {
     .command('pull')
     .summary('bring an image into the local store')
     .description(
-      'Brings an image into the local store, or with --into elsewhere. Blobs that any image of the store has are taken ' +
-        'from there. An index is taken whole unless a platform is picked.',
+      'Brings an image into the local store, or with --into elsewhere. Blobs that any image of the store has, or one ' +
+        'of containerd on this machine, are taken from there. An index is taken whole unless a platform is picked.',
     )
     .argument('<image>', 'image to bring; a name without a transport is in a registry')
     .argument('[name]', 'what to call it in the store (default: as it is called in its registry)')
@@ -71,12 +72,12 @@ export function definePull(program: Command, execute: Execute): void {
         const context = { ...(await openContext(run, values)), storeNamespace: values.namespace }
         await using opened = await openStore(run, values, true)
         const { namespace } = opened
+        await using resources = new AsyncDisposableStack()
         let layers: ReturnType<typeof localLayers> | undefined
         const nearby = {
-          content: namespace.content,
+          content: nearbyContent(namespace.content, context, resources),
           findPlain: async (diffId: DiffId) => (await (layers ??= localLayers(namespace, run))).get(diffId),
         }
-        await using resources = new AsyncDisposableStack()
         const remote = await withoutSchema1(resources.use(await openSource(reference, context)), resources, run)
         await using from = new NearbySource(remote, nearby)
         // By its text: a name that has a digest is given to nothing else.
@@ -89,15 +90,15 @@ export function definePull(program: Command, execute: Execute): void {
           await namespace.images.update({ name: target, target: root, labels }, paths, { signal })
         }
         // Into the store nothing is read that is there.
-        const reusedBytes = values.into === undefined ? copied.savedBytes : from.nearbyBytes
-        const fetchedBytes = values.into === undefined ? copied.writtenBytes : copied.writtenBytes - reusedBytes
-        const report = { ...copied, reusedBytes, fetchedBytes: Math.max(0, fetchedBytes) }
+        const reusedBytes = from.nearbyBytes + (values.into === undefined ? copied.savedBytes : 0)
+        const fetchedBytes = Math.max(0, copied.writtenBytes - from.nearbyBytes)
+        const report = { ...copied, reusedBytes, fetchedBytes }
         const text = formatFields([
           ['pulled', copied.source],
           ['to', copied.destination],
           ['digest', copied.digest],
           ['fetched', formatSize(report.fetchedBytes)],
-          ['in the store already', reusedBytes === 0 ? undefined : formatSize(reusedBytes)],
+          ['here already', reusedBytes === 0 ? undefined : formatSize(reusedBytes)],
         ])
         return { kind: 'summary', report, text }
       }),

@@ -88,7 +88,7 @@ export function defineContentFetch(group: Command, execute: Execute): void {
           ['fetched', report.source],
           ['to', report.destination],
           ['digest', report.digest],
-          ['size', formatSize(report.writtenBytes)],
+          ['received', formatSize(report.writtenBytes)],
           ['there already', report.savedBytes === 0 ? undefined : formatSize(report.savedBytes)],
         ])
         return { kind: 'summary', report, text }
