@@ -283,6 +283,26 @@ suite('tare incremental', () => {
     assert.deepEqual([missing.code, errorIn(missing)['code']], [4, 'TARGET_LACKS_BLOB'])
   })
 
+  test('diff of an image and an inventory patches against the one, and leaves out what either has', async () => {
+    await using directory = await temporaryDirectory()
+    const lines = Array.from({ length: 400 }, (_, at) => `line ${at * at}`).join('\n')
+    const [known, v1, v2] = ['known', 'v1', 'v2'].map((name) => `oci:${directory.join(name)}:x`)
+    assert.ok(known && v1 && v2)
+    // The inventory has the old lines too, where nobody can read them.
+    await writeImage(known, { layers: [layer('known'), tarOf({ lines })], ...gzip })
+    await writeImage(v1, { layers: [tarOf({ lines })], ...gzip })
+    await writeImage(v2, { layers: [layer('known'), tarOf({ lines: `${lines} and more` })], ...gzip })
+    const file = directory.join('site.json')
+    await tare('inventory', known, '-o', file)
+    const made = await tare('diff', `inventory:${file}`, '--baseline', v1, v2, directory.join('app.tare'), '--json')
+    const [, , left, patched] = resultIn(made)['blobs'] as readonly Fields[]
+    assert.deepEqual([left?.['origin'], patched?.['origin']], ['baseline', 'patch'])
+    assert.equal((patched?.['sources'] as readonly unknown[] | undefined)?.length, 1)
+    const out = `oci:${directory.join('out')}:x`
+    const applied = await tare('apply', directory.join('app.tare'), known, '--baseline', v1, out)
+    assert.equal(applied.code, 0, applied.stderr)
+  })
+
   test('inventory of a layout takes all that is in it', async () => {
     await using directory = await temporaryDirectory()
     const layout = `oci:${directory.join('layout')}`
