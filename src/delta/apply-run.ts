@@ -109,6 +109,7 @@ export class ApplyRun implements AsyncDisposable {
     const plans = await this.plans({ asksDestinations: false })
     const isRefused = mode === 'strict' && this.#states.some((state) => state.preflight.status !== 'ok')
     if (!isRefused) {
+      await SpoolDirectory.sweep(this.#options.workdir)
       await checkFreeSpace(this.#options.workdir, spoolBytesOf(plans), this.#options.logger)
       for (const { delta, ready } of this.#states) {
         if (ready !== undefined) this.#expectBlobs(delta, ready.baseline, ready.destination)

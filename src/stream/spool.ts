@@ -30,13 +30,18 @@ export class SpoolDirectory implements AsyncDisposable {
     const parent = workdir ?? tmpdir()
     try {
       await mkdir(parent, { recursive: true })
-      await removeAbandoned(parent, (name) => SPOOL_PATTERN.exec(name)?.[1])
+      await SpoolDirectory.sweep(parent)
       const path = join(parent, `tare-${temporaryToken()}`)
       await mkdir(path, { mode: 0o700 })
       return new SpoolDirectory(path)
     } catch (error) {
       throw fileError(parent, 'create', error)
     }
+  }
+
+  /** Removes the spools that killed runs left, ahead of a run that may need none itself. */
+  static async sweep(workdir: string = tmpdir()): Promise<void> {
+    await removeAbandoned(workdir, (name) => SPOOL_PATTERN.exec(name)?.[1])
   }
 
   /** A path in the directory that nobody else has. Nothing is created. */

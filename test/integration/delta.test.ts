@@ -2,23 +2,14 @@ import assert from 'node:assert/strict'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import {
-  applyDelta,
-  type DiffOptions,
-  type DiffReport,
-  diffImages,
-  inspectDelta,
-  planApply,
-  planDiff,
-} from '../../src/delta/index.ts'
+import { applyDelta, type DiffReport, inspectDelta, planApply, planDiff } from '../../src/delta/index.ts'
 import { hasErrorCode } from '../../src/errors/index.ts'
-import { copyImage } from '../../src/image/index.ts'
-import type { Digest } from '../../src/oci/index.ts'
 import { bytesSource, digestOf, type ProgressEvent } from '../../src/stream/index.ts'
 import { openDestination, openSource } from '../../src/transport/index.ts'
 import { type KernelRunner, createInlineRunner, createThreadRunner } from '../../src/workers/index.ts'
-import { fixture, sharedFixture } from '../support/fixtures.ts'
-import { buildImage, plainLayer, tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
+import { type DeltaRuns, deltaRuns, readBack, rootDigest } from '../support/delta-runs.ts'
+import { fixture } from '../support/fixtures.ts'
+import { buildImage, tarOf, writeImage, writeIndex } from '../support/image-builder.ts'
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary-directory.ts'
 
 const SAVE_V1 = `docker-archive:${fixture('images/app-docker-save-v1.tar.gz')}`
@@ -40,40 +31,8 @@ before(async () => {
 
 after(() => saved.directory[Symbol.asyncDispose]())
 
-async function diff(
-  baselines: readonly string[],
-  target: string,
-  path: string,
-  options: Partial<DiffOptions> = {},
-): Promise<DiffReport> {
-  await using resources = new AsyncDisposableStack()
-  const opened = []
-  for (const reference of baselines) opened.push(resources.use(await openSource(reference)))
-  const to = resources.use(await openSource(target))
-  const file = resources.use(await openDestination(`oci-archive:${path}`))
-  return await diffImages(opened, to, file, { kernels, tool: 'tare/test', ...options })
-}
-
-async function apply(path: string, baselines: readonly string[], destination: string): Promise<Digest> {
-  await using resources = new AsyncDisposableStack()
-  const opened = []
-  for (const reference of baselines) opened.push(resources.use(await openSource(reference)))
-  const delta = resources.use(await openSource(`oci-archive:${path}`))
-  const to = resources.use(await openDestination(destination))
-  return (await applyDelta(delta, opened, to, { kernels })).copy.digest
-}
-
-async function rootDigest(reference: string): Promise<Digest> {
-  await using source = await openSource(reference)
-  return (await source.resolve()).descriptor.digest
-}
-
-/** Reads every blob of an image back, which verifies it. */
-async function readBack(reference: string, scratch: string): Promise<Digest> {
-  await using source = await openSource(reference)
-  await using destination = await openDestination(`dir:${scratch}`)
-  return (await copyImage(source, destination)).digest
-}
+const diff: DeltaRuns['diff'] = (...args) => deltaRuns(kernels).diff(...args)
+const apply: DeltaRuns['apply'] = (...args) => deltaRuns(kernels).apply(...args)
 
 test('diff and apply of two docker save archives: patches, digests identical, small', async () => {
   await using dir = await temporaryDirectory()
@@ -332,33 +291,6 @@ test('diffImages() that is aborted leaves nothing behind', async () => {
   )
   assert.deepEqual(await readdir(dir.join('work')), [])
   assert.deepEqual(await readdir(dir.path), ['work'])
-})
-
-for (const name of ['buildah', 'buildkit', 'docker', 'estargz', 'multi', 'umoci', 'zstd']) {
-  const [v1, v2] = ['v1', 'v2'].map((version) => sharedFixture(`images/app-${name}-${version}.oci.tar`))
-  test(`diff and apply of app-${name} give the same digests`, { skip: v1?.skip || v2?.skip || false }, async () => {
-    await using dir = await temporaryDirectory()
-    const [from, to] = [`oci-archive:${v1?.path}`, `oci-archive:${v2?.path}`]
-    await diff([from], to, dir.join('d.tare'))
-    const wanted = await rootDigest(to)
-    assert.equal(await apply(dir.join('d.tare'), [from], `oci:${dir.join('out')}:v2`), wanted)
-    assert.equal(await readBack(`oci:${dir.join('out')}:v2`, dir.join('back')), wanted)
-  })
-}
-
-test('an encoder nobody knows costs a little more than a known one, and plain tars still do as a baseline', async () => {
-  await using dir = await temporaryDirectory()
-  // Node's deflate is a zlib of its own kind, with no kernel here.
-  const [v1, v2] = [`oci:${dir.join('v1')}`, `oci:${dir.join('v2')}`]
-  const [before, after] = [await plainLayer(SAVE_V1, 0), await plainLayer(SAVE_V2, 0)]
-  await writeImage(v1, { layers: [before], compression: 'gzip' })
-  const wanted = await writeImage(v2, { layers: [after], compression: 'gzip' })
-  const report = await diff([v1], v2, dir.join('d.tare'))
-  const layer = report.blobs.at(-1)
-  assert.equal(layer?.origin, 'patch')
-  assert.ok((layer?.recipeBytes ?? 0) > 64 && (layer?.recipeBytes ?? 0) < (layer?.sizeBytes ?? 0) * 0.05)
-  assert.equal(await apply(dir.join('d.tare'), [v1], `oci:${dir.join('out')}`), wanted.descriptor.digest)
-  assert.equal(await apply(dir.join('d.tare'), [SAVE_V1], `oci:${dir.join('plain')}`), wanted.descriptor.digest)
 })
 
 test('layers that do not unpack are carried as they are, and help no one as a baseline', async () => {

@@ -82,6 +82,17 @@ test('an unbundle that is killed at any point is taken up by the same command, a
   }
 })
 
+test('an unbundle that finds everything done clears up after a killed run all the same', async () => {
+  const args = unbundleArguments('done', (path) => `oci:${path}:v2`)
+  assert.equal((await tare(...args)).code, 0)
+  const { href } = new URL('../../src/stream/index.ts', import.meta.url)
+  const script = `import { SpoolDirectory } from '${href}'; await SpoolDirectory.create('done-work')`
+  execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: dir.path })
+  assert.equal((await readdir(dir.join('done-work'))).length, 1)
+  assert.equal((await tare(...args)).code, 0)
+  assert.deepEqual(await readdir(dir.join('done-work')), [])
+})
+
 async function problemsOf(reference: string): Promise<readonly unknown[]> {
   await using source = await openSource(reference)
   return (await verifyImage(source)).problems
