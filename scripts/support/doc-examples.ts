@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -64,6 +64,7 @@ function lineAt(text: string, index: number): number {
  * @returns what is wrong with them
  */
 export async function runDocExamples(groups: readonly (readonly DocExample[])[]): Promise<readonly string[]> {
+  if (!existsSync(projectFile('dist/index.js'))) return ['examples run against the build: npm run build makes it']
   const directory = mkdtempSync(join(tmpdir(), 'tare-examples-'))
   const problems: string[] = []
   try {
