@@ -11,13 +11,7 @@ import { digestOf } from '../src/stream/index.ts'
 import { startDebianRegistry } from '../test/support/debian-registry.ts'
 import { runPeer, skipWithout } from '../test/support/peers.ts'
 import { temporaryDirectory } from '../test/support/temporary-directory.ts'
-
-/** One line of the table at the end. */
-interface Finding {
-  readonly what: string
-  readonly found: string
-  readonly isAsExpected: boolean
-}
+import { Findings } from './support/findings.ts'
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
 const IMAGES = fileURLToPath(new URL('../fixtures/images/', import.meta.url))
@@ -33,7 +27,7 @@ if (absent !== false) {
 await using directory = await temporaryDirectory()
 await using here = await startDebianRegistry({ user: BOB })
 await using there = await startDebianRegistry({ user: ALICE })
-const findings: Finding[] = []
+const findings = new Findings()
 const build = (name: string): string => `docker://${here.address}/build/${name}`
 const site = (name: string): string => `docker://${there.address}/${name}`
 const fixture = (name: string): string => `oci-archive:${IMAGES}${name}.oci.tar`
@@ -49,10 +43,6 @@ async function tare(...args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, [MAIN, ...args], { env })
   console.log(stdout)
   return stdout
-}
-
-function find(what: string, found: string, wanted: string): void {
-  findings.push({ what, found, isAsExpected: found === wanted })
 }
 
 /** What one side has, as skopeo sees it. */
@@ -80,23 +70,23 @@ for (const [name, image] of [
 // Every layer of these releases is new. What it is worth that layers are there already shows further down.
 await carry(site('apps/app:v1'), build('app:v2'), site('mirror/app:v2'))
 const digest = digestOf(await raw(build('app:v2'), bob))
-find('app:v2', digestOf(await raw(site('mirror/app:v2'), alice)), digest)
+findings.is('app:v2', digestOf(await raw(site('mirror/app:v2'), alice)), digest)
 
 await carry(site('apps/app-multi:v1'), build('app-multi:v2'), site('mirror/app-multi:v2'), '--all-platforms')
 const [index, carried] = [await raw(build('app-multi:v2'), bob), await raw(site('mirror/app-multi:v2'), alice)]
-find('app-multi:v2', digestOf(carried), digestOf(index))
-find('its bytes', carried.equals(index) ? 'equal' : 'other ones', 'equal')
+findings.is('app-multi:v2', digestOf(carried), digestOf(index))
+findings.is('its bytes', carried.equals(index) ? 'equal' : 'other ones', 'equal')
 // A copy made by Debian's skopeo would lack it.
-find('its artifactType', carried.includes('"artifactType"') ? 'there' : 'lost', 'there')
+findings.is('its artifactType', carried.includes('"artifactType"') ? 'there' : 'lost', 'there')
 const copied = directory.join('copy')
 const everything = ['copy', '-q', '--all', '--src-tls-verify=false', '--src-creds', alice]
 await runPeer('skopeo', ['--insecure-policy', ...everything, site('mirror/app-multi:v2'), `dir:${copied}`])
 const blobs = (await readdir(copied)).filter((name) => /^[0-9a-f]{64}$/.test(name))
-find('skopeo copy --all', `${blobs.length} blobs`, '4 blobs')
+findings.is('skopeo copy --all', `${blobs.length} blobs`, '4 blobs')
 
 // Now the site has every layer of v2: nothing is carried but manifest and config, nothing is sent but those.
 await carry(site('mirror/app:v2'), build('app:v2'), site('again/app:v2'))
-find('app:v2 again', digestOf(await raw(site('again/app:v2'), alice)), digest)
+findings.is('app:v2 again', digestOf(await raw(site('again/app:v2'), alice)), digest)
 
 // The same release as docker save has it, compressed by skopeo: other digests, the same content.
 const saved = ['copy', '-q', '--dest-tls-verify=false', '--dest-creds', alice]
@@ -104,10 +94,6 @@ const from = directory.join('saved.tar')
 await runPeer('sh', ['-c', 'zstd -dqc "$0" > "$1"', `${IMAGES}app-docker-save-v2.tar.zst`, from])
 await runPeer('skopeo', ['--insecure-policy', ...saved, `docker-archive:${from}`, site('saved/app:v2')])
 await carry(site('saved/app:v2'), build('app:v2'), site('saved/app:exact'), '--match', 'diffid')
-find('app:v2 made again', digestOf(await raw(site('saved/app:exact'), alice)), digest)
+findings.is('app:v2 made again', digestOf(await raw(site('saved/app:exact'), alice)), digest)
 
-console.log('what               found                                                                    as expected')
-for (const { what, found, isAsExpected } of findings) {
-  console.log(`${what.padEnd(18)} ${found.padEnd(72)} ${isAsExpected ? 'yes' : 'NO'}`)
-}
-if (!findings.every((finding) => finding.isAsExpected)) process.exitCode = 1
+findings.conclude()

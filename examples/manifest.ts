@@ -12,13 +12,7 @@ import { startDebianRegistry } from '../test/support/debian-registry.ts'
 import { runPeer, skipWithout } from '../test/support/peers.ts'
 import { openPodmanStore } from '../test/support/podman.ts'
 import { temporaryDirectory } from '../test/support/temporary-directory.ts'
-
-/** One line of the table at the end. */
-interface Finding {
-  readonly what: string
-  readonly found: string
-  readonly isAsExpected: boolean
-}
+import { Findings } from './support/findings.ts'
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
 const IMAGES = fileURLToPath(new URL('../fixtures/images/', import.meta.url))
@@ -38,7 +32,7 @@ await using registry = await startDebianRegistry()
 await using podman = await openPodmanStore(registry.address)
 const insecure = '--tls-verify=false'
 const at = (name: string): string => `docker://${registry.address}/${name}`
-const findings: Finding[] = []
+const findings = new Findings()
 
 /** Runs the tool with lists of its own, and shows the command. */
 async function tare(...args: readonly string[]): Promise<string> {
@@ -47,10 +41,6 @@ async function tare(...args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, [MAIN, ...args], { env })
   console.log(stdout)
   return stdout
-}
-
-function find(what: string, found: string, wanted: string): void {
-  findings.push({ what, found, isAsExpected: found === wanted })
 }
 
 await tare('copy', '--platform', 'linux/arm64', MULTI, at('parts/app:arm64'), '--dest-tls-verify=false')
@@ -64,23 +54,23 @@ await tare('manifest', 'push', 'app:v1', place, insecure, '--digestfile', direct
 const digest = await readFile(directory.join('digest'), 'utf8')
 
 const raw = (await runPeer('skopeo', ['inspect', '--raw', insecure, place])).stdout
-find('skopeo inspect --raw', digestOf(Buffer.from(raw)), digest)
+findings.is('skopeo inspect --raw', digestOf(Buffer.from(raw)), digest)
 await runPeer('skopeo', ['copy', '-q', '--all', '--src-tls-verify=false', place, `dir:${directory.join('copy')}`])
-find('skopeo copy --all', digestOf(await readFile(directory.join('copy', 'manifest.json'))), digest)
+findings.is('skopeo copy --all', digestOf(await readFile(directory.join('copy', 'manifest.json'))), digest)
 const arm = ['inspect', insecure, '--override-arch', 'arm64', '--format', '{{.Architecture}}', place]
-find('skopeo picks', (await runPeer('skopeo', arm)).stdout.trim(), 'arm64')
+findings.is('skopeo picks', (await runPeer('skopeo', arm)).stdout.trim(), 'arm64')
 
 {
   await using containerd = await startContainerd()
   const name = `${registry.address}/app:v1`
   await containerd.ctr('content', 'fetch', '--plain-http', '--all-platforms', name)
   const listed = await containerd.ctr('images', 'ls')
-  find('ctr content fetch', /sha256:[0-9a-f]{64}/.exec(listed)?.[0] ?? 'nothing', digest)
+  findings.is('ctr content fetch', /sha256:[0-9a-f]{64}/.exec(listed)?.[0] ?? 'nothing', digest)
 }
 
 await podman.podman('pull', '-q', insecure, '--arch', 'arm64', `${registry.address}/app:v1`)
 const pulled = await podman.podman('image', 'inspect', '--format', '{{.Architecture}}', `${registry.address}/app:v1`)
-find('podman pull picks', pulled.stdout.trim(), 'arm64')
+findings.is('podman pull picks', pulled.stdout.trim(), 'arm64')
 
 await podman.podman('manifest', 'create', 'app:v1', AMD64)
 await podman.podman('manifest', 'add', insecure, 'app:v1', at('parts/app:arm64'))
@@ -89,12 +79,6 @@ const annotation = ['--annotation', 'org.example.speed=fast & <small>']
 await podman.podman('manifest', 'annotate', ...annotation, 'app:v1', ARM64_DIGEST)
 const theirFile = directory.join('their-digest')
 await podman.podman('manifest', 'push', '--all', insecure, '--digestfile', theirFile, 'app:v1', at('podman/app:v1'))
-find('podman manifest push', await readFile(theirFile, 'utf8'), digest)
+findings.is('podman manifest push', await readFile(theirFile, 'utf8'), digest)
 
-console.log(
-  'what                     found                                                                     as expected',
-)
-for (const { what, found, isAsExpected } of findings) {
-  console.log(`${what.padEnd(24)} ${found.padEnd(73)} ${isAsExpected ? 'yes' : 'NO'}`)
-}
-if (!findings.every((finding) => finding.isAsExpected)) process.exitCode = 1
+findings.conclude()

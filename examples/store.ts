@@ -15,14 +15,7 @@ import { startDebianRegistry } from '../test/support/debian-registry.ts'
 import { NEEDS_ROOT, runDockerd } from '../test/support/engine-daemons.ts'
 import { runPeer, skipWithout } from '../test/support/peers.ts'
 import { temporaryDirectory } from '../test/support/temporary-directory.ts'
-
-/** One line of the table at the end. */
-interface Finding {
-  readonly what: string
-  readonly found: string
-  /** Undefined where the part was left out. */
-  readonly isAsExpected: boolean | undefined
-}
+import { Findings } from './support/findings.ts'
 
 /** What `tare inspect` tells of an image. */
 interface Inspected {
@@ -38,7 +31,7 @@ const IMAGES = fileURLToPath(new URL('../fixtures/images/', import.meta.url))
 const INSECURE = '--tls-verify=false'
 
 await using directory = await temporaryDirectory()
-const findings: Finding[] = []
+const findings = new Findings()
 
 /** Runs the tool over a store of its own and a cache of its own, and shows the command. */
 async function tare(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
@@ -65,19 +58,10 @@ async function inspect(reference: string): Promise<Inspected> {
   return (await result(['inspect', reference, INSECURE])) as Inspected
 }
 
-function find(what: string, found: string, wanted: string): void {
-  findings.push({ what, found, isAsExpected: found === wanted })
-}
-
-/** Bytes that were received, and at most how many they were to be. */
-function findBytes(what: string, bytes: number, limit: number): void {
-  findings.push({ what, found: `${bytes} bytes`, isAsExpected: bytes < limit })
-}
-
 /** Does a part, unless its programs are not here. */
 async function part(what: string, absent: string | false, work: () => Promise<void>): Promise<void> {
   if (absent === false) await work()
-  else findings.push({ what, found: `left out: ${absent}`, isAsExpected: undefined })
+  else findings.leftOut(what, absent)
 }
 
 /** Config and layers of one platform, in short. */
@@ -107,21 +91,25 @@ const [oci, zstd, back] = [
   await inspect('store:app:zstd'),
   await inspect('store:app:back'),
 ]
-find('zstd and back: blobs', blobsOf(back), blobsOf(v1))
-find('zstd and back: manifest', back.digest, oci.digest)
+findings.is('zstd and back: blobs', blobsOf(back), blobsOf(v1))
+findings.is('zstd and back: manifest', back.digest, oci.digest)
 
 await tare(['image', 'export', directory.join('zstd.tar'), 'app:zstd'])
 await part('ctr images import', skipWithout('containerd', 'ctr'), async () => {
   await using containerd = await startContainerd()
   await containerd.ctr('images', 'import', '--no-unpack', directory.join('zstd.tar'))
   const listed = await containerd.ctr('images', 'ls')
-  find('ctr images import', /sha256:[0-9a-f]{64}/.exec(listed)?.[0] ?? 'nothing', zstd.digest)
+  findings.is('ctr images import', /sha256:[0-9a-f]{64}/.exec(listed)?.[0] ?? 'nothing', zstd.digest)
   const [, status] = /(complete|incomplete) \(/.exec(await containerd.ctr('images', 'check')) ?? []
-  find('ctr images check', status ?? 'nothing', 'complete')
+  findings.is('ctr images check', status ?? 'nothing', 'complete')
 })
 await part('skopeo copy', skipWithout('skopeo'), async () => {
   await runPeer('skopeo', ['copy', '-q', `oci-archive:${directory.join('zstd.tar')}`, `dir:${directory.join('copy')}`])
-  find('skopeo copy oci-archive:', digestOf(await readFile(directory.join('copy', 'manifest.json'))), zstd.digest)
+  findings.is(
+    'skopeo copy oci-archive:',
+    digestOf(await readFile(directory.join('copy', 'manifest.json'))),
+    zstd.digest,
+  )
 })
 
 const absent = skipWithout('docker-registry')
@@ -147,8 +135,8 @@ await part('pull', absent, async () => {
   // These releases have no layer in common, so all of v2 comes; the second time it is there.
   const whole = await received(() => tare(['pull', INSECURE, at('app:v2')]))
   const again = await received(() => tare(['pull', INSECURE, at('app:v2'), 'app:again']))
-  findBytes('pull of v2', whole, sizeBytes + 20_000)
-  findBytes('pull of v2 once more', again, 20_000)
+  findings.isBelow('pull of v2', whole, sizeBytes + 20_000)
+  findings.isBelow('pull of v2 once more', again, 20_000)
 
   await part('delta into docker', skipWithout('dockerd', 'docker') || NEEDS_ROOT, async () => {
     await using engine = await runDockerd()
@@ -165,22 +153,15 @@ await part('pull', absent, async () => {
     // The store as it was before v2 came, with v1: that is found by itself.
     await tare(['image', 'rm', '--sync', at('app:v2'), 'app:again'])
     const taken = await received(() => tare(['apply', delta, `store:${at('app:v2')}`, '--src-tls-verify=false']))
-    findBytes('apply of a pulled delta', taken, whole / 2)
-    find('apply into the store', (await inspect(`store:${at('app:v2')}`)).digest, v2.digest)
+    findings.isBelow('apply of a pulled delta', taken, whole / 2)
+    findings.is('apply into the store', (await inspect(`store:${at('app:v2')}`)).digest, v2.digest)
 
     await tare(['apply', directory.join('app.tare'), 'docker-daemon:app:v1', 'docker-daemon:app:v2'], docker)
     const imageId = await engine.docker('image', 'inspect', '--format', '{{.Id}}', 'app:v2')
-    find('docker image ID', imageId, v2.manifests[0]?.config.digest ?? 'none')
+    findings.is('docker image ID', imageId, v2.manifests[0]?.config.digest ?? 'none')
     const layers = await engine.docker('image', 'inspect', '--format', '{{len .RootFS.Layers}}', 'app:v2')
-    find('docker image layers', layers, String(v2.manifests[0]?.layers.length))
+    findings.is('docker image layers', layers, String(v2.manifests[0]?.layers.length))
   })
 })
 
-console.log(
-  'what                     found                                                                    as expected',
-)
-for (const { what, found, isAsExpected } of findings) {
-  const verdict = isAsExpected === undefined ? 'left out' : isAsExpected ? 'yes' : 'NO'
-  console.log(`${what.padEnd(24)} ${found.padEnd(72)} ${verdict}`)
-}
-if (findings.some((finding) => finding.isAsExpected === false)) process.exitCode = 1
+findings.conclude()

@@ -103,20 +103,22 @@ suite('Debian’s registries', { skip: REGISTRIES }, () => {
     await using two = await startDebianRegistry({ user: BOB })
     const digest = await published(one, two)
     const path = directory.join('app.tar')
-    const pulled = await tare(
-      'incremental',
-      'pull',
-      '--json',
-      '--tls-verify=false',
-      '--base-creds',
-      creds(ALICE),
-      '--final-creds',
-      creds(BOB),
-      '--base',
-      `docker://${one.address}/apps/app:v1`,
-      `docker://${two.address}/build/app:v2`,
-      path,
-    )
+    const pull = (baseUser: typeof ALICE): ReturnType<typeof tare> =>
+      tare(
+        'incremental',
+        'pull',
+        '--json',
+        '--tls-verify=false',
+        '--base-creds',
+        creds(baseUser),
+        '--final-creds',
+        creds(BOB),
+        '--base',
+        `docker://${one.address}/apps/app:v1`,
+        `docker://${two.address}/build/app:v2`,
+        path,
+      )
+    const pulled = await pull(ALICE)
     assert.equal(pulled.code, 0, pulled.stdout)
     assert.ok(Number(resultIn(pulled)['omittedBytes']) > 0)
     const mirror = `docker://${one.address}/mirror/app:v2`
@@ -142,20 +144,7 @@ suite('Debian’s registries', { skip: REGISTRIES }, () => {
       mirror,
       `dir:${directory.join('copy')}`,
     ])
-    const swapped = await tare(
-      'incremental',
-      'pull',
-      '--json',
-      '--tls-verify=false',
-      '--base-creds',
-      creds(BOB),
-      '--final-creds',
-      creds(BOB),
-      '--base',
-      `docker://${one.address}/apps/app:v1`,
-      `docker://${two.address}/build/app:v2`,
-      path,
-    )
+    const swapped = await pull(BOB)
     assert.deepEqual([swapped.code, errorIn(swapped)['side']], [3, 'baseline'])
   })
 
