@@ -100,6 +100,20 @@ export async function findImage(images: ImageStore, name: string, run: Run): Pro
   })
 }
 
+/** Sets labels of an image, and leaves its others alone unless `replacesAll`. @returns the image with all it has */
+export async function labelImage(
+  images: ImageStore,
+  found: ImageRecord,
+  labels: Labels,
+  { signal }: Run,
+  replacesAll = false,
+): Promise<ImageRecord> {
+  const paths = replacesAll ? ['labels'] : Object.keys(labels).map((key) => `labels.${key}`)
+  if (paths.length === 0) return found
+  const { name, target } = found
+  return images.update({ name, target, labels }, paths, { signal })
+}
+
 /** What `tare copy` takes is taken here too. */
 function withoutPrefix(name: string): string {
   return name.startsWith('store:') ? name.slice('store:'.length) : name

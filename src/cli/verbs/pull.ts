@@ -8,6 +8,7 @@ import { parsePlatforms, platformOption } from '../image-options.ts'
 import { openContext } from '../open-context.ts'
 import {
   findImage,
+  labelImage,
   labelOption,
   namespaceOption,
   openStore,
@@ -85,9 +86,7 @@ export function definePull(program: Command, execute: Execute): void {
         const { signal, logger, onProgress, settings } = run
         const copied = await copyImage(from, to, { platforms, concurrency: settings.jobs, signal, logger, onProgress })
         if (values.label !== undefined) {
-          const { target: root } = await findImage(namespace.images, target, run)
-          const paths = Object.keys(labels).map((key) => `labels.${key}`)
-          await namespace.images.update({ name: target, target: root, labels }, paths, { signal })
+          await labelImage(namespace.images, await findImage(namespace.images, target, run), labels, run)
         }
         // Into the store nothing is read that is there.
         const reusedBytes = from.nearbyBytes + (values.into === undefined ? copied.savedBytes : 0)

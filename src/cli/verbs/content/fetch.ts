@@ -5,7 +5,14 @@ import { examples, REFERENCE_HELP } from '../../help.ts'
 import { parsePlatforms, platformOption } from '../../image-options.ts'
 import { localName } from '../../local-name.ts'
 import { openContext } from '../../open-context.ts'
-import { labelOption, namespaceOption, openStore, parseLabels, type StoreOptionValues } from '../../open-store.ts'
+import {
+  labelImage,
+  labelOption,
+  namespaceOption,
+  openStore,
+  parseLabels,
+  type StoreOptionValues,
+} from '../../open-store.ts'
 import { addRegistryOptions, type RegistryOptionValues } from '../../registry-options.ts'
 import { withoutSchema1 } from '../../without-schema1.ts'
 import type { Execute } from '../../run.ts'
@@ -80,9 +87,7 @@ export function defineContentFetch(group: Command, execute: Execute): void {
           onProgress,
         })
         if (values.label !== undefined) {
-          const { target: root } = await images.get(target, { signal })
-          const paths = Object.keys(labels).map((key) => `labels.${key}`)
-          await images.update({ name: target, target: root, labels }, paths, { signal })
+          await labelImage(images, await images.get(target, { signal }), labels, run)
         }
         const text = formatFields([
           ['fetched', report.source],

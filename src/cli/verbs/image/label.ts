@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { examples } from '../../help.ts'
 import {
   findImage,
+  labelImage,
   labelsText,
   namespaceOption,
   openStore,
@@ -31,14 +32,10 @@ export function defineImageLabel(group: Command, execute: Execute): void {
         await using opened = await openStore(run, values)
         const { images } = opened.namespace
         const found = await findImage(images, name, run)
-        const paths = values.replaceAll === true ? ['labels'] : Object.keys(labels).map((key) => `labels.${key}`)
-        const { name: full, target } = found
-        const { signal } = run
-        const record =
-          paths.length === 0 ? found : await images.update({ name: full, target, labels }, paths, { signal })
+        const record = await labelImage(images, found, labels, run, values.replaceAll)
         return {
           kind: 'answer',
-          report: { name: full, labels: record.labels },
+          report: { name: found.name, labels: record.labels },
           text: `${labelsText(record.labels)}\n`,
         }
       }),
